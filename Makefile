@@ -1,0 +1,54 @@
+# `make demo` and `make test` do all the set-up they need: Python 3.11 or newer and make suffice.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+CODE   := agent training tests benchmarks
+
+.PHONY: demo test fmt lint types unit bench lab docs clean
+
+demo: $(VENV)/.agent            ## play a recording through a real agent, print its alerts
+	$(BIN)/metatap demo --out build/demo
+
+test: lint types unit           ## everything CI checks
+
+unit: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=90 tests
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/lint-imports
+
+types: $(VENV)/.dev
+	$(BIN)/mypy agent/metatap training/metatap_training tests benchmarks
+
+fmt: $(VENV)/.dev
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+docs: $(VENV)/.dev              ## pages made from the code's tables
+	$(BIN)/python -m tests.docs
+
+bench: $(VENV)/.dev             ## every claim of speed, as a ratio against a reference
+	$(BIN)/python benchmarks/decode.py
+	$(BIN)/python benchmarks/whole_path.py
+
+lab: $(VENV)/.dev               ## traffic of both lab networks, recorded by a real Zeek (root)
+	$(BIN)/python -m tests.lab --network A --out build/lab
+	$(BIN)/python -m tests.lab --network B --out build/lab
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("metatap needs Python 3.11 or newer") if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+$(VENV)/.agent: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml training/pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable . --group dev torch==2.13.0 --editable training
+	touch $@ $(VENV)/.agent
+
+clean:
+	rm -rf build dist $(VENV)

@@ -1,0 +1,60 @@
+"""The command `metatap`: one module a subcommand, loaded only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from metatap import __version__
+from metatap.errors import MetatapError
+
+COMMANDS: dict[str, str] = {
+    "run": "Score a live network: read the configured sources, write alerts.",
+    "replay": "Score a recording or another source at full speed, then report.",
+    "record": "Write the raw messages of a ZeroMQ source to a recording.",
+    "check": "Check configuration, model and packs; every fault with file and line.",
+    "demo": "Play a lab recording through a real agent and show its alerts.",
+}
+"""Subcommand → its one-line help; the code is in the module of the same name."""
+
+
+class _Lazy(click.Group):
+    """A group that imports a subcommand's module when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"metatap.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="metatap")
+def cli() -> None:
+    """Learn a new threat from five labelled flows and find it on the wire."""
+
+
+def main() -> None:
+    """Entry point: errors a user can mend are printed without a traceback, exit status 1."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except MetatapError as error:
+        click.echo(f"metatap: {error}", err=True)
+        sys.exit(1)

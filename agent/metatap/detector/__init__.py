@@ -1,0 +1,23 @@
+"""The detector: features → scores → hits.
+
+In: `FlowBatch` of n flows. Out: `Detections`: scores float32 [n, P] and the (flow, pack) pairs
+at or over a pack's threshold. No flow is dropped; a pack that can't be used is refused with a reason.
+"""
+
+from metatap.detector.detections import Detections
+from metatap.detector.detector import Detector
+from metatap.detector.explain import explain
+from metatap.detector.explanation import Explanation, Reason
+from metatap.detector.model import Model, shipped_model
+from metatap.detector.rules import RuleSet
+
+__all__ = [
+    "Detections",
+    "Detector",
+    "Explanation",
+    "Model",
+    "Reason",
+    "RuleSet",
+    "explain",
+    "shipped_model",
+]

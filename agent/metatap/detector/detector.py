@@ -1,0 +1,48 @@
+"""The scoring stage: FlowBatch → Detections."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from metatap.counters import Counters
+from metatap.detector.detections import Detections
+from metatap.detector.rules import RuleSet
+from metatap.features import encode
+from metatap.flow import FlowBatch
+
+
+class Detector:
+    """Scores batches with the rules in force.
+
+    Attributes:
+        flows: Flows received and passed on; scoring drops none.
+    """
+
+    def __init__(self, rules: RuleSet) -> None:
+        self.flows = Counters()
+        self._rules = rules
+
+    @property
+    def rules(self) -> RuleSet:
+        """The rules the next batch is scored with."""
+        return self._rules
+
+    def swap(self, rules: RuleSet) -> None:
+        """Take other rules from the next batch on; a batch is scored with one set only."""
+        self._rules = rules
+
+    def detect(self, batch: FlowBatch) -> Detections:
+        """Score a batch against every pack and find the hits.
+
+        Args:
+            batch: n flows.
+
+        Returns:
+            Scores of all flows and the (flow, pack) pairs at or over the pack's threshold.
+        """
+        rules = self._rules
+        features = encode(batch)
+        scores, _ = rules.model.score(rules.model.select(features), rules.heads)
+        rows, packs = np.nonzero(scores >= rules.thresholds)
+        self.flows.passes(batch.rows)
+        return Detections(batch, rules, features, scores, rows, packs)
