@@ -1,7 +1,8 @@
 """The detector: features → scores → hits.
 
 In: `FlowBatch` of n flows. Out: `Detections`: scores float32 [n, P] and the (flow, pack) pairs
-at or over a pack's threshold. No flow is dropped; a pack that can't be used is refused with a reason.
+at or over a pack's threshold. No flow is dropped; a pack that can't be used is refused, with a
+reason.
 """
 
 from metatap.detector.detections import Detections

@@ -117,6 +117,17 @@ class ColumnSpec:
         """Name of the field in the Zeek script's records (`id.orig_h` → `orig_h`)."""
         return self.name.rpartition(".")[2]
 
+    @property
+    def wire(self) -> str:
+        """How the value travels, in words; the rules are in docs/wire.md."""
+        if self.name == "proto":
+            return "protocol of `resp_p`"
+        if self.kind is Kind.BOOL:
+            return "`flags`"
+        if self.kind in (Kind.STRING, Kind.ENUM):
+            return f"`{self.wire_name}`, `{self.wire_name}_len`"
+        return f"`{self.wire_name}`: vector of {self.kind}"
+
 
 _K, _G = Kind, Group
 
@@ -144,7 +155,14 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     _conn("id.resp_p", _K.PORT, "", "dest_port", "Responder's port; ICMP: code."),
     _conn("proto", _K.ENUM, "", "proto", "Transport protocol.", vocabulary=PROTOS),
     _conn("service", _K.STRING, "", "app_proto", "Protocols seen, comma-joined.", optional=True),
-    _conn("duration", _K.INTERVAL, "ns", "flow.end − flow.start", "", optional=True),
+    _conn(
+        "duration",
+        _K.INTERVAL,
+        "ns",
+        "flow.end − flow.start",
+        "Last packet minus first, as Zeek measures it.",
+        optional=True,
+    ),
     _conn("orig_bytes", _K.COUNT, "bytes", "", "Payload bytes sent.", optional=True),
     _conn("resp_bytes", _K.COUNT, "bytes", "", "Payload bytes answered.", optional=True),
     _conn(
@@ -158,7 +176,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ),
     _conn("history", _K.STRING, "", "", "Packet kinds in order, Zeek's letters.", optional=True),
     _conn("missed_bytes", _K.COUNT, "bytes", "", "Bytes in content gaps.", optional=True),
-    _conn("orig_pkts", _K.COUNT, "packets", "flow.pkts_toserver", "", optional=True),
+    _conn("orig_pkts", _K.COUNT, "packets", "flow.pkts_toserver", "Packets sent.", optional=True),
     _conn(
         "orig_ip_bytes",
         _K.COUNT,
@@ -167,7 +185,9 @@ COLUMNS: tuple[ColumnSpec, ...] = (
         "IP bytes sent.",
         optional=True,
     ),
-    _conn("resp_pkts", _K.COUNT, "packets", "flow.pkts_toclient", "", optional=True),
+    _conn(
+        "resp_pkts", _K.COUNT, "packets", "flow.pkts_toclient", "Packets answered.", optional=True
+    ),
     _conn(
         "resp_ip_bytes",
         _K.COUNT,
@@ -188,10 +208,33 @@ COLUMNS: tuple[ColumnSpec, ...] = (
         "The connection still lives; this is a periodic interim record, not its end.",
     ),
     # dns: summary of the dns.log lines of the same uid
-    ColumnSpec("dns.queries", _K.COUNT, _G.DNS, "lines", "dns: lines", "dns.type=answer", ""),
-    ColumnSpec("dns.query_bytes", _K.COUNT, _G.DNS, "bytes", "dns: Σ |query|", "dns.rrname", ""),
     ColumnSpec(
-        "dns.query", _K.STRING, _G.DNS, "", "dns.query, longest", "dns.rrname", "", optional=True
+        "dns.queries",
+        _K.COUNT,
+        _G.DNS,
+        "lines",
+        "dns: lines",
+        "dns.type=answer",
+        "DNS transactions.",
+    ),
+    ColumnSpec(
+        "dns.query_bytes",
+        _K.COUNT,
+        _G.DNS,
+        "bytes",
+        "dns: Σ |query|",
+        "dns.rrname",
+        "Length of all query names.",
+    ),
+    ColumnSpec(
+        "dns.query",
+        _K.STRING,
+        _G.DNS,
+        "",
+        "dns.query, longest",
+        "dns.rrname",
+        "The longest query name, the first of those.",
+        optional=True,
     ),
     ColumnSpec(
         "dns.qtype",
@@ -200,7 +243,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
         "RR type",
         "dns.qtype of that query",
         "dns.rrtype",
-        "",
+        "Type of that query.",
         optional=True,
     ),
     ColumnSpec(
@@ -215,7 +258,15 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec(
         "dns.nxdomain", _K.COUNT, _G.DNS, "lines", "dns: rcode = 3", "dns.rcode", "Names not found."
     ),
-    ColumnSpec("dns.answers", _K.COUNT, _G.DNS, "answers", "dns: Σ |answers|", "dns.answers", ""),
+    ColumnSpec(
+        "dns.answers",
+        _K.COUNT,
+        _G.DNS,
+        "answers",
+        "dns: Σ |answers|",
+        "dns.answers",
+        "Answers in all replies.",
+    ),
     ColumnSpec(
         "dns.answer_bytes",
         _K.COUNT,
@@ -223,10 +274,18 @@ COLUMNS: tuple[ColumnSpec, ...] = (
         "bytes",
         "dns: Σ length of answers as text",
         "dns.answers[].rdata",
-        "",
+        "Length of all answers as text.",
     ),
     # http: summary of the http.log lines of the same uid
-    ColumnSpec("http.requests", _K.COUNT, _G.HTTP, "lines", "http: lines", "http events", ""),
+    ColumnSpec(
+        "http.requests",
+        _K.COUNT,
+        _G.HTTP,
+        "lines",
+        "http: lines",
+        "http events",
+        "HTTP transactions.",
+    ),
     ColumnSpec(
         "http.method",
         _K.STRING,
@@ -234,14 +293,28 @@ COLUMNS: tuple[ColumnSpec, ...] = (
         "",
         "http.method, first",
         "http.http_method",
-        "",
+        "First method.",
         optional=True,
     ),
     ColumnSpec(
-        "http.host", _K.STRING, _G.HTTP, "", "http.host, first", "http.hostname", "", optional=True
+        "http.host",
+        _K.STRING,
+        _G.HTTP,
+        "",
+        "http.host, first",
+        "http.hostname",
+        "First Host header.",
+        optional=True,
     ),
     ColumnSpec(
-        "http.uri", _K.STRING, _G.HTTP, "", "http.uri, first", "http.url", "", optional=True
+        "http.uri",
+        _K.STRING,
+        _G.HTTP,
+        "",
+        "http.uri, first",
+        "http.url",
+        "First URI.",
+        optional=True,
     ),
     ColumnSpec(
         "http.user_agent",
@@ -250,7 +323,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
         "",
         "http.user_agent, first",
         "http.http_user_agent",
-        "",
+        "First User-Agent.",
         optional=True,
     ),
     ColumnSpec(
@@ -260,11 +333,17 @@ COLUMNS: tuple[ColumnSpec, ...] = (
         "",
         "http.status_code, last",
         "http.status",
-        "",
+        "Last status.",
         optional=True,
     ),
     ColumnSpec(
-        "http.errors", _K.COUNT, _G.HTTP, "lines", "http: status_code ≥ 400", "http.status", ""
+        "http.errors",
+        _K.COUNT,
+        _G.HTTP,
+        "lines",
+        "http: status_code ≥ 400",
+        "http.status",
+        "Replies of status 400 and above.",
     ),
     ColumnSpec(
         "http.writes",
@@ -275,9 +354,23 @@ COLUMNS: tuple[ColumnSpec, ...] = (
         "http.http_method",
         "Requests whose method is not one of `HTTP_READS`.",
     ),
-    ColumnSpec("http.uri_bytes", _K.COUNT, _G.HTTP, "bytes", "http: Σ |uri|", "http.url", ""),
     ColumnSpec(
-        "http.request_body_len", _K.COUNT, _G.HTTP, "bytes", "http: Σ request_body_len", "", ""
+        "http.uri_bytes",
+        _K.COUNT,
+        _G.HTTP,
+        "bytes",
+        "http: Σ |uri|",
+        "http.url",
+        "Length of all URIs.",
+    ),
+    ColumnSpec(
+        "http.request_body_len",
+        _K.COUNT,
+        _G.HTTP,
+        "bytes",
+        "http: Σ request_body_len",
+        "",
+        "Body bytes sent.",
     ),
     ColumnSpec(
         "http.response_body_len",
@@ -286,21 +379,47 @@ COLUMNS: tuple[ColumnSpec, ...] = (
         "bytes",
         "http: Σ response_body_len",
         "http.length",
-        "",
+        "Body bytes answered.",
     ),
     # ssl: the ssl.log line of the same uid
     ColumnSpec(
-        "ssl.version", _K.STRING, _G.SSL, "", "ssl.version", "tls.version", "", optional=True
+        "ssl.version",
+        _K.STRING,
+        _G.SSL,
+        "",
+        "ssl.version",
+        "tls.version",
+        "Negotiated version, Zeek's name.",
+        optional=True,
     ),
-    ColumnSpec("ssl.cipher", _K.STRING, _G.SSL, "", "ssl.cipher", "", "", optional=True),
     ColumnSpec(
-        "ssl.server_name", _K.STRING, _G.SSL, "", "ssl.server_name", "tls.sni", "", optional=True
+        "ssl.cipher", _K.STRING, _G.SSL, "", "ssl.cipher", "", "Negotiated cipher.", optional=True
     ),
     ColumnSpec(
-        "ssl.next_protocol", _K.STRING, _G.SSL, "", "ssl.next_protocol", "", "", optional=True
+        "ssl.server_name",
+        _K.STRING,
+        _G.SSL,
+        "",
+        "ssl.server_name",
+        "tls.sni",
+        "SNI.",
+        optional=True,
     ),
-    ColumnSpec("ssl.resumed", _K.BOOL, _G.SSL, "", "ssl.resumed", "tls.session_resumed", ""),
-    ColumnSpec("ssl.established", _K.BOOL, _G.SSL, "", "ssl.established", "", ""),
+    ColumnSpec(
+        "ssl.next_protocol", _K.STRING, _G.SSL, "", "ssl.next_protocol", "", "ALPN.", optional=True
+    ),
+    ColumnSpec(
+        "ssl.resumed",
+        _K.BOOL,
+        _G.SSL,
+        "",
+        "ssl.resumed",
+        "tls.session_resumed",
+        "Session was resumed.",
+    ),
+    ColumnSpec(
+        "ssl.established", _K.BOOL, _G.SSL, "", "ssl.established", "", "Handshake was completed."
+    ),
     ColumnSpec(
         "ssl.certs",
         _K.COUNT,
@@ -319,10 +438,19 @@ COLUMNS: tuple[ColumnSpec, ...] = (
         "",
         "ssh.version",
         "ssh.client.proto_version",
-        "",
+        "Major version.",
         optional=True,
     ),
-    ColumnSpec("ssh.auth_success", _K.BOOL, _G.SSH, "", "ssh.auth_success", "", "", optional=True),
+    ColumnSpec(
+        "ssh.auth_success",
+        _K.BOOL,
+        _G.SSH,
+        "",
+        "ssh.auth_success",
+        "",
+        "A login succeeded, as far as Zeek can tell.",
+        optional=True,
+    ),
     ColumnSpec(
         "ssh.auth_attempts",
         _K.COUNT,
@@ -330,7 +458,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
         "attempts",
         "ssh.auth_attempts",
         "",
-        "",
+        "Login attempts Zeek could tell.",
         optional=True,
     ),
     ColumnSpec(
@@ -340,7 +468,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
         "",
         "ssh.client",
         "ssh.client.software_version",
-        "",
+        "Client banner.",
         optional=True,
     ),
     ColumnSpec(
@@ -350,7 +478,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
         "",
         "ssh.server",
         "ssh.server.software_version",
-        "",
+        "Server banner.",
         optional=True,
     ),
 )
