@@ -29,13 +29,25 @@ class SourceError(MetatapError):
     """A source can't be opened or read on; names the file or endpoint."""
 
 
-class ConfigError(MetatapError):
-    """The configuration is wrong; the message lists every fault with file and line."""
+class FaultsError(MetatapError):
+    """A document is refused for one or more faults.
+
+    Attributes:
+        faults: Each fault, with file and line; the message is these, one a line.
+    """
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class ConfigError(FaultsError):
+    """The configuration is wrong; names every fault with file and line or variable."""
 
 
 class ModelError(MetatapError):
     """A model file is refused; names the file and what is wrong with it."""
 
 
-class PackError(MetatapError):
-    """A threat pack is refused; names the file, the line and what is wrong with it."""
+class PackError(FaultsError):
+    """A threat pack is refused; names every fault with file, line, flow and field."""
