@@ -1,0 +1,241 @@
+"""Alert → one JSON object in ECS 9, see docs/alerts.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from metatap import __version__
+from metatap.alerts.alert import Alert, AlertKind
+from metatap.alerts.community_id import ICMP6, PROTOCOL_NUMBERS
+from metatap.alerts.sentence import sentence, why
+from metatap.flow import Row
+from metatap.packs import Severity
+
+ECS_VERSION = "9.0.0"
+"""All fields used are in every 9.x."""
+
+MAX_LINE = 32 * 1024
+"""Bytes of an encoded alert, at most; longer strings and lists are cut until it fits."""
+
+SEVERITY: dict[Severity, int] = {
+    Severity.LOW: 21,
+    Severity.MEDIUM: 47,
+    Severity.HIGH: 73,
+    Severity.CRITICAL: 99,
+}
+"""Severity → number, the default risk scores of Elastic's detection rules."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CUTS = ((1024, 16), (256, 16), (64, 8), (16, 2))
+_ENCODER = msgspec.json.Encoder()
+
+
+def encode_ecs(alert: Alert) -> bytes:
+    """One alert as JSON on one line without its end, at most `MAX_LINE` bytes."""
+    document = ecs_document(alert)
+    line = _ENCODER.encode(document)
+    for characters, entries in _CUTS:
+        if len(line) <= MAX_LINE:
+            break
+        line = _ENCODER.encode(_cut(document, characters, entries))
+    return line
+
+
+def ecs_document(alert: Alert) -> dict[str, Any]:
+    """One alert as nested mappings; what is absent has no key."""
+    severity = SEVERITY[alert.rule.severity]
+    summary = alert.kind is AlertKind.SUMMARY
+    document: dict[str, Any] = {
+        "@timestamp": iso_time(alert.last if summary else alert.flow_end),
+        "message": sentence(alert),
+        "ecs": {"version": ECS_VERSION},
+        "event": {
+            "id": alert.event_id,
+            "kind": "alert",
+            "category": ["network", "intrusion_detection"],
+            "type": ["info"],
+            "action": f"alert_{alert.kind}",
+            "module": "metatap",
+            "dataset": "metatap.alert",
+            "created": iso_time(alert.created),
+            "start": iso_time(alert.first),
+            "end": iso_time(alert.last),
+            "severity": severity,
+            "risk_score": float(severity),
+            "reason": why(alert),
+        },
+        "rule": _rule(alert),
+        "threat": _threat(alert.rule.attack),
+        **_endpoints(alert.flow),
+        "network": _network(alert.flow, alert.community_id),
+        "observer": {
+            "vendor": "metatap",
+            "product": "metatap",
+            "version": __version__,
+            "name": alert.sensor,
+            "type": "sensor",
+        },
+        "related": {"ip": list(dict.fromkeys(ip for ip in (alert.orig, alert.resp) if ip))},
+        "zeek": {"session_id": alert.flow.get("uid")},
+        "metatap": _own(alert),
+    }
+    present: dict[str, Any] = _present(document)
+    return present
+
+
+def iso_time(ns: int) -> str:
+    """ns since the epoch as ISO 8601 in UTC, to the millisecond."""
+    moment = _EPOCH + timedelta(milliseconds=ns // 1_000_000)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def _rule(alert: Alert) -> dict[str, Any]:
+    rule = alert.rule
+    return {
+        "id": rule.id,
+        "name": rule.name,
+        "description": rule.description,
+        "author": [rule.author] if rule.author else [],
+        "reference": rule.references[0] if rule.references else None,
+        "ruleset": "metatap",
+        "version": rule.sha256[:12],
+    }
+
+
+def _threat(attack: Sequence[str]) -> dict[str, Any]:
+    if not attack:
+        return {}
+    techniques = list(dict.fromkeys(name.partition(".")[0] for name in attack))
+    below = [name for name in attack if "." in name]
+    return {
+        "framework": "MITRE ATT&CK",
+        "technique": {
+            "id": techniques,
+            "reference": [_technique_page(name) for name in techniques],
+            "subtechnique": {"id": below, "reference": [_technique_page(name) for name in below]},
+        },
+    }
+
+
+def _technique_page(name: str) -> str:
+    return f"https://attack.mitre.org/techniques/{name.replace('.', '/')}/"
+
+
+def _endpoints(flow: Row) -> dict[str, Any]:
+    has_ports = flow.get("proto") in ("tcp", "udp")
+    return {
+        ecs: {
+            "ip": flow.get(f"id.{zeek}_h"),
+            "port": flow.get(f"id.{zeek}_p") if has_ports else None,
+            "bytes": flow.get(f"{zeek}_ip_bytes"),
+            "packets": flow.get(f"{zeek}_pkts"),
+        }
+        for ecs, zeek in (("source", "orig"), ("destination", "resp"))
+    }
+
+
+def _network(flow: Row, community_id: str) -> dict[str, Any]:
+    address = flow.get("id.orig_h")
+    is_v6 = ":" in (address or "")
+    transport = flow.get("proto")
+    number = PROTOCOL_NUMBERS.get(transport or "")
+    if transport == "icmp" and is_v6:
+        transport, number = "ipv6-icmp", ICMP6
+    return {
+        "type": None if not address else "ipv6" if is_v6 else "ipv4",
+        "transport": None if number is None else transport,
+        "iana_number": None if number is None else str(number),
+        "protocol": flow.get("service", "").partition(",")[0].lower(),
+        "direction": _DIRECTIONS.get((flow.get("local_orig"), flow.get("local_resp"))),
+        "community_id": community_id,
+        "bytes": _sum(flow, "orig_ip_bytes", "resp_ip_bytes"),
+        "packets": _sum(flow, "orig_pkts", "resp_pkts"),
+    }
+
+
+_DIRECTIONS: dict[tuple[bool | None, bool | None], str] = {
+    (True, True): "internal",
+    (True, False): "outbound",
+    (False, True): "inbound",
+    (False, False): "external",
+}
+"""(originator is local, responder is local) → `network.direction`."""
+
+
+def _sum(flow: Row, *names: str) -> int | None:
+    known = [flow[name] for name in names if name in flow]
+    return sum(known) if known else None
+
+
+def _own(alert: Alert) -> dict[str, Any]:
+    why_ = alert.explanation
+    own: dict[str, Any] = {
+        "alert": {
+            "id": alert.id,
+            "kind": alert.kind.value,
+            "revision": alert.revision,
+            "count": alert.count,
+            "window": {"start": iso_time(alert.window_start), "seconds": alert.window / 1e9},
+            "early": alert.early,
+            "uids": list(alert.uids),
+        },
+        "score": alert.score,
+        "threshold": alert.threshold,
+        "threshold_source": alert.threshold_source,
+        "max_score": alert.max_score,
+        "max_uid": alert.max_uid,
+        "model": {
+            "name": alert.model.name,
+            "version": alert.model.version,
+            "sha256": alert.model.sha256,
+        },
+        "pack": {
+            "id": alert.rule.id,
+            "sha256": alert.rule.sha256,
+            "severity": alert.rule.severity.value,
+        },
+    }
+    if why_ is not None:
+        own["nearest"] = {
+            "index": why_.nearest_index,
+            "uid": why_.nearest_uid,
+            "distance": why_.nearest_distance,
+        }
+        own["reasons"] = [
+            {
+                "feature": reason.feature,
+                "words": reason.words,
+                "value": reason.value,
+                "typical": reason.typical,
+                "moved": reason.moved,
+                "text": reason.text,
+            }
+            for reason in why_.reasons
+        ]
+    own["flow"] = alert.flow
+    return own
+
+
+def _present(value: Any) -> Any:
+    """The value without what is absent: None, "" and empty containers."""
+    if isinstance(value, dict):
+        kept = {key: _present(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item not in (None, "", [], {})}
+    if isinstance(value, list):
+        return [_present(item) for item in value]
+    return value
+
+
+def _cut(value: Any, characters: int, entries: int) -> Any:
+    """The value with strings and lists cut; `…` marks the end of a cut string."""
+    if isinstance(value, str):
+        return value if len(value) <= characters else value[: characters - 1] + "…"
+    if isinstance(value, dict):
+        return {key: _cut(item, characters, entries) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_cut(item, characters, entries) for item in value[:entries]]
+    return value

@@ -1,0 +1,77 @@
+"""docs/alerts.md, made from the table of fields and one alert."""
+
+from __future__ import annotations
+
+import sys
+
+import msgspec
+from tests.agent.alerts.scored import Clocks, detections, explain, flow
+
+from metatap.alerts import Aggregator, Alert
+from metatap.alerts.ecs import MAX_LINE, ecs_document
+from metatap.alerts.ecs_fields import FIELDS, EcsField
+
+_HEAD = f"""\
+<!-- Made by `make docs` from agent/metatap/alerts/ecs_fields.py; edit that. -->
+# Alerts
+One JSON object a line, in [Elastic Common Schema](https://www.elastic.co/docs/reference/ecs) 9.
+What ECS has no name for is under `metatap.`. A line has at most {MAX_LINE // 1024} KiB: longer
+texts and lists are cut, and a cut text ends in `…`. What is absent has no key.
+
+## Two events an alert
+Hits of one pack from one host to another within one window (300 s of flow time, `alerts.window`)
+are one alert. The first hit gives an event `opened` at once. When the window is over and no more
+flows are expected, `summary` repeats it with the number of flows, first and last time, the highest
+score and the first uids. Both have the same `metatap.alert.id` and each has its own `event.id`;
+both ids are the same when the same flows are read again, so a store that keeps one document an
+`event.id` holds no duplicates. Flows that come later still give a further `summary` with a higher
+`metatap.alert.revision`. A connection that is reported while it lives counts once.
+
+In a burst of new alerts only the first 256 of a batch are explained; the others lack
+`metatap.nearest`, `metatap.reasons` and `event.reason`.
+
+`network.community_id` is the one Zeek logs. The specification differs from Zeek 8.0 where a host
+talks to itself, and Zeek's is taken there. A transport that is neither TCP, UDP nor ICMP has none.
+
+## Example
+"""
+
+
+def example_alert() -> Alert:
+    """The alert of the page."""
+    clocks = Clocks()
+    aggregator = Aggregator("tap-1", explain, clock=clocks.clock, monotonic=clocks.monotonic)
+    row = flow("CHhAvVGS1DHFjwGM9", ssh__auth_attempts=4, ssh__auth_success=False)
+    return aggregator.add(detections([row]))[0]
+
+
+def render() -> str:
+    """The text of the page."""
+    document = msgspec.json.encode(ecs_document(example_alert()))
+    example = msgspec.json.format(document, indent=2).decode()
+    ecs = [field for field in FIELDS if not field.is_own]
+    own = [field for field in FIELDS if field.is_own]
+    return "\n".join(
+        [
+            f"{_HEAD}```json\n{example}\n```\n",
+            "(In a file it stands on one line.)\n",
+            "## Fields of ECS",
+            *_table(ecs),
+            "\n## Fields of our own",
+            *_table(own),
+            "",
+        ]
+    )
+
+
+def _table(fields: list[EcsField]) -> list[str]:
+    rows = [
+        f"| `{field.name}` | {field.type}{'[]' if field.is_array else ''} "
+        f"| {'always' if field.is_always else ''} | {field.doc} |"
+        for field in fields
+    ]
+    return ["| field | type | there | what |", "|---|---|---|---|", *rows]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

@@ -1,0 +1,186 @@
+"""metatap.sinks.file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.agent.sinks.contract import check_sink
+
+from metatap.sinks import FileSink
+from metatap.sinks import file as module
+
+
+class Disk:
+    """`os.write` with a limit: what does not fit raises, as a full disk does.
+
+    Attributes:
+        room: Bytes that still fit, None for no limit.
+        error: What a write raises that does not fit at all.
+    """
+
+    def __init__(self) -> None:
+        self.room: int | None = None
+        self.error = errno.ENOSPC
+        self._write = os.write
+
+    def write(self, file: int, content: bytes | memoryview) -> int:
+        """Write as much as fits."""
+        if self.room is None:
+            return self._write(file, content)
+        if self.room == 0:
+            raise OSError(self.error, os.strerror(self.error))
+        written = self._write(file, content[: self.room])
+        self.room -= written
+        return written
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    """The disk that file sinks write to."""
+    fake = Disk()
+    monkeypatch.setattr(os, "write", fake.write)
+    yield fake
+    monkeypatch.undo()
+
+
+class Clock:
+    """A clock moved by hand, s."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:  # noqa: D102 - a clock is called
+        return self.now
+
+
+def test_it_keeps_the_contract(tmp_path: Path) -> None:
+    """Lines are appended in order and are counted; the folder is made."""
+    path = tmp_path / "new" / "alerts.jsonl"
+    check_sink(lambda: FileSink(path), path.read_bytes)
+    fast = tmp_path / "fsync.jsonl"
+    check_sink(lambda: FileSink(fast, fsync=True), fast.read_bytes)
+
+
+def test_only_owner_and_group_may_read(tmp_path: Path) -> None:
+    """Alerts name hosts: other users of the machine do not see them."""
+    path = tmp_path / "a"
+    sink = FileSink(path)
+    sink.write([b"{}"])
+    assert stat.S_IMODE(path.stat().st_mode) & 0o137 == 0
+
+
+def test_what_is_there_is_kept(tmp_path: Path) -> None:
+    """A restart appends."""
+    path = tmp_path / "a"
+    path.write_bytes(b"old\n")
+    sink = FileSink(path)
+    sink.write([b"new"])
+    assert path.read_bytes() == b"old\nnew\n"
+
+
+def test_part_of_a_line_is_ended_first(tmp_path: Path) -> None:
+    """After a crash in the middle of a line the next alert starts on its own."""
+    path = tmp_path / "a"
+    path.write_bytes(b'old\n{"torn":')
+    sink = FileSink(path)
+    sink.write([b"new"])
+    assert path.read_bytes() == b'old\n{"torn":\nnew\n'
+
+
+def test_a_moved_file_is_written_to_until_reopened(tmp_path: Path) -> None:
+    """Rotation by rename: nothing is lost before HUP, and after it the new file is used."""
+    path, moved = tmp_path / "a", tmp_path / "a.1"
+    sink = FileSink(path)
+    sink.write([b"1"])
+    path.rename(moved)
+    sink.write([b"2"])
+    sink.reopen()
+    sink.write([b"3"])
+    assert (moved.read_bytes(), path.read_bytes()) == (b"1\n2\n", b"3\n")
+
+
+def test_a_truncated_file_is_appended_to(tmp_path: Path) -> None:
+    """Rotation by copy and truncate: the next line stands at the start, without a hole."""
+    path = tmp_path / "a"
+    sink = FileSink(path)
+    sink.write([b"1"])
+    os.truncate(path, 0)
+    sink.write([b"2"])
+    assert path.read_bytes() == b"2\n"
+
+
+def test_a_full_disk_costs_nothing_once_there_is_room(tmp_path: Path, disk: Disk) -> None:
+    """Alerts are held and written later; the torn line is the only one that can't be read."""
+    path, clock = tmp_path / "a", Clock()
+    sink = FileSink(path, monotonic=clock)
+    disk.room = 8
+    sink.write([b"first", b"second", b"third"])
+    assert (sink.alerts.received, sink.alerts.passed) == (3, 1)
+    disk.room = None
+    sink.write([b"fourth"])
+    assert path.read_bytes() == b"first\nse"
+    clock.now = 1.0
+    sink.write([b"fifth"])
+    assert path.read_bytes() == b"first\nse\nsecond\nthird\nfourth\nfifth\n"
+    assert sink.alerts.balanced
+    assert sink.alerts.dropped == {}
+
+
+def test_a_disk_that_stays_full_is_counted(tmp_path: Path, disk: Disk) -> None:
+    """What can't be written by the end is dropped under the reason."""
+    disk.room = 0
+    sink = FileSink(tmp_path / "a")
+    sink.write([b"1", b"2"])
+    sink.close()
+    assert sink.alerts.dropped == {"disk_full": 2}
+    assert sink.alerts.balanced
+
+
+def test_what_is_held_is_bounded(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest alerts go first when too much waits for the disk."""
+    monkeypatch.setattr(module, "MAX_HELD_BYTES", 10)
+    disk.room, disk.error = 0, errno.EIO
+    path = tmp_path / "a"
+    sink = FileSink(path)
+    sink.write([b"12345", b"67890", b"abcde"])
+    assert sink.alerts.dropped == {"write_failed": 1}
+    disk.room = None
+    sink.flush()
+    assert path.read_bytes() == b"67890\nabcde\n"
+    assert sink.alerts.balanced
+
+
+def test_a_place_that_can_not_be_opened_is_tried_again(tmp_path: Path) -> None:
+    """A folder in the file's place is not the agent's end; once it is gone, alerts are written."""
+    path, clock = tmp_path / "a", Clock()
+    path.mkdir()
+    sink = FileSink(path, monotonic=clock)
+    sink.write([b"1"])
+    path.rmdir()
+    clock.now = 2.0
+    sink.write([b"2"])
+    assert path.read_bytes() == b"1\n2\n"
+
+
+def test_an_unconfirmed_write_is_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the disk does not confirm, the alerts are written again: twice rather than never."""
+
+    def fail(_file: int) -> None:
+        raise OSError(errno.EIO, "I/O error")
+
+    path = tmp_path / "a"
+    sink = FileSink(path, fsync=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        sink.write([b"1"])
+    assert sink.alerts.passed == 0
+    sink.flush()
+    assert path.read_bytes() == b"1\n1\n"
+    assert sink.alerts.passed == 1
