@@ -1,13 +1,15 @@
 """One flow as a mapping under Zeek's field names, and back.
 
 For what a person reads or writes: alerts, threat packs, training data. Values have the form of
-Zeek's JSON logs: `ts` and `duration` in seconds, addresses and enumerations as text. Not for the
-hot path.
+Zeek's JSON logs: `ts` and `duration` in seconds, addresses and enumerations as text, a byte that is
+not UTF-8 as `\\xNN` (so text that says `\\xNN` of itself becomes that byte on the way back, as in
+Zeek's logs). Not for the hot path.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +23,8 @@ from metatap.flow.schema import BY_NAME, COLUMNS, DTYPES, STRING_MAX_BYTES, Colu
 NS = 1_000_000_000
 
 Row = dict[str, Any]
+
+_ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 
 
 def _addr_bytes(value: Any, _spec: ColumnSpec) -> bytes:
@@ -101,7 +105,10 @@ def _text(spec: ColumnSpec, item: tuple[int, Any]) -> bytes | None:
         return value[:STRING_MAX_BYTES]
     if not isinstance(value, str):
         raise FlowError(f"flow {at}: {spec.name}: {value!r}: not text")
-    return value.encode("utf-8", "surrogateescape")[:STRING_MAX_BYTES]
+    encoded = value.encode("utf-8", "surrogateescape")
+    if b"\\x" in encoded:
+        encoded = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), encoded)
+    return encoded[:STRING_MAX_BYTES]
 
 
 def addr_text(packed: bytes) -> str:

@@ -1,0 +1,112 @@
+"""Starter packs: support flows picked from a labelled recording."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from metatap.demo import Labels
+from metatap.flow import FlowBatch, concat
+from metatap.packs import Pack, Severity, dump_pack
+from metatap.sources import open_source
+
+FLOWS = 8
+"""Support flows a pack, at most."""
+
+ATTACK = "https://attack.mitre.org/techniques/"
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """What a person says of a pack; the flows say the rest."""
+
+    id: str
+    name: str
+    description: str
+    severity: Severity
+    attack: tuple[str, ...]
+
+
+STARTERS: dict[str, Starter] = {
+    "port_scan": Starter(
+        "port-scan",
+        "Port scan",
+        "One host tries many ports or hosts; most probes are refused or never answered.",
+        Severity.MEDIUM,
+        ("T1046",),
+    ),
+    "ssh_bruteforce": Starter(
+        "ssh-bruteforce",
+        "SSH brute force",
+        "Passwords are guessed against an SSH server, several attempts a connection.",
+        Severity.HIGH,
+        ("T1110.001",),
+    ),
+    "dns_tunnel": Starter(
+        "dns-tunnel",
+        "DNS tunnel",
+        "Data travels in long DNS names and in answers of rare types.",
+        Severity.HIGH,
+        ("T1071.004",),
+    ),
+    "http_beacon": Starter(
+        "http-beacon",
+        "HTTP beacon",
+        "An implant checks in with its server: short requests, short answers, again and again.",
+        Severity.HIGH,
+        ("T1071.001",),
+    ),
+}
+"""Family of the lab → its pack."""
+
+
+def read_all(recording: Path) -> FlowBatch:
+    """All flows of a recording."""
+    source = open_source(str(recording))
+    parts = []
+    while not source.done:
+        batch = source.read(1.0)
+        if batch is not None:
+            parts.append(batch)
+    source.close()
+    return concat(parts)
+
+
+def starter_pack(family: str, flows: FlowBatch, labels: Labels, created: date) -> Pack:
+    """The pack of a family: support flows spread evenly over its flows in time order.
+
+    Args:
+        family: Key of `STARTERS`.
+        flows: All flows of the recording.
+        labels: By uid.
+        created: Day that the pack says.
+    """
+    column, start = flows.strings("uid"), flows.numeric("ts")
+    if column is None or start is None:
+        raise ValueError("the recording has no uid or no ts")
+    uids = [(column.item(row) or b"").decode() for row in range(flows.rows)]
+    rows = np.array([at for at, uid in enumerate(uids) if labels[uid].family == family])
+    rows = rows[np.argsort(start.values[rows], kind="stable")]
+    picked = rows[np.unique(np.linspace(0, len(rows) - 1, FLOWS).round().astype(int))]
+    about = STARTERS[family]
+    return Pack(
+        id=about.id,
+        name=about.name,
+        description=about.description,
+        author="metatap",
+        created=created,
+        severity=about.severity,
+        attack=about.attack,
+        references=tuple(f"{ATTACK}{name.replace('.', '/')}/" for name in about.attack),
+        flows=flows.take(picked),
+    )
+
+
+def write_starters(recording: Path, labels: Labels, out: Path, created: date) -> None:
+    """Write the pack files of all families."""
+    out.mkdir(parents=True, exist_ok=True)
+    flows = read_all(recording)
+    for family, about in STARTERS.items():
+        text = dump_pack(starter_pack(family, flows, labels, created))
+        (out / f"{about.id}.yaml").write_text(text, encoding="utf-8")
