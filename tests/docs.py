@@ -18,6 +18,9 @@ from metatap.flow.schema import (
     Kind,
     group_flags,
 )
+from metatap.runtime.reference import config_page, default_yaml
+from metatap.sources import recording_file, zeek_wire
+from tests.agent.alerts.page import render as alerts_page
 
 ROOT = Path(__file__).parent.parent
 MADE = "<!-- Made by `make docs` from {}; edit that. -->\n"
@@ -113,9 +116,60 @@ def features_page() -> str:
     return "".join(parts)
 
 
+_STAGES: tuple[tuple[str, str, dict[str, str]], ...] = (
+    (
+        "source.N.messages",
+        "`message_skipped`, `batch_duplicate`, at most once a minute a reason",
+        zeek_wire.REASONS
+        | recording_file.REASONS
+        | {"duplicate": "A batch that was already received, or older than what was."},
+    ),
+    (
+        "source.N.flows",
+        "`flows_lost`",
+        {
+            "lost": "Never arrived, or in a message that was skipped: known by the running counts.",
+            "duplicate": "In a message dropped as `duplicate`.",
+        },
+    ),
+    ("aggregator.hits", "", {"no_pack": "A hit on the padding; a sound model gives none."}),
+    (
+        "sink.N.alerts",
+        "`alerts_dropped`",
+        {
+            "disk_full": "No room on the disk, and the buffer in memory is full.",
+            "write_failed": "The file can't be written, and the buffer in memory is full.",
+            "broken_pipe": "Nobody reads standard output any more.",
+            "closed": "Came after the end.",
+        },
+    ),
+)
+
+
+def instrumentation_page() -> str:
+    """docs/instrumentation.md: what is counted, what is dropped and under which name."""
+    head = (
+        MADE.format("tests/docs.py and the REASONS tables of the stages") + "# What is counted\n"
+        "Each stage counts what it received, passed on and dropped, by reason, and at the end\n"
+        "received = passed + Σ dropped. The counters stand in the log events `agent_status` and\n"
+        "`agent_stopped`, under `stages`. Rules: every drop has a reason here, a counter and\n"
+        "a log event; a reason never changes its meaning; events are named in snake_case, what\n"
+        "they are about is in their fields.\n"
+    )
+    parts = [head]
+    for stage, event, reasons in _STAGES:
+        parts.append(f"\n## {stage}\n" + (f"Log event: {event}.\n\n" if event else "\n"))
+        parts.append(_table(["dropped", "because"], [[f"`{k}`", v] for k, v in reasons.items()]))
+    return "".join(parts)
+
+
 PAGES: dict[str, Callable[[], str]] = {
-    "docs/flow.md": flow_page,
+    "docs/alerts.md": alerts_page,
+    "docs/config.md": config_page,
     "docs/features.md": features_page,
+    "docs/flow.md": flow_page,
+    "docs/instrumentation.md": instrumentation_page,
+    "packaging/metatap.yaml": default_yaml,
 }
 """Path from the repository's root → what makes the page."""
 

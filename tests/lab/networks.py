@@ -24,8 +24,9 @@ def _host(name: str, subnet: str, addr: str, roles: str, fqdn: str = "") -> Host
     return Host(name, subnet, addr, frozenset(roles.split()), fqdn)
 
 
-_SCAN_A = "1-260,389,443,445,631,993,1433,1521,2049,3306,3389,5432,5900,6379,8080,8443,9200"
+_SCAN_A = "1-160,389,443,445,631,993,1433,1521,2049,3306,3389,5432,5900,6379,8080,8443,9200"
 _SCAN_B = "20-25,53,80,110,135,139,143,443,445,1433,3306,3389,5432,5900,8000-8020,8080,8443"
+_IMPLANT_AGENT = "Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Trident/4.0)"
 _DARK_B = tuple(f"172.22.30.{last}" for last in range(201, 207))
 
 OFFICE = Network(
@@ -111,7 +112,12 @@ OFFICE = Network(
         Habit("push", "push", 200, limit=1),
     ),
     attacks=(
-        PortScan("ws3", ("db1", "app1"), ("-sS", "-T4"), _SCAN_A, start_s=40),
+        PortScan(
+            *("ws3", ("db1", "app1", "dark")),
+            flags=("-sS", "-T4", "--max-rate", "40", "--max-retries", "1"),
+            ports=_SCAN_A,
+            start_s=40,
+        ),
         BruteForce("ws6", ("bastion",), ("alice", "root"), 170, ("-t", "10"), start_s=40),
         Tunnel(
             *("ws4", ("tun",), "t.relaypost.example", "10.53.0"),
@@ -126,7 +132,7 @@ OFFICE = Network(
             port=80,
             uri="/v2/check",
             post_uri="/v2/submit",
-            agent="Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Trident/4.0)",
+            agent=_IMPLANT_AGENT,
             interval_s=3.6,
             jitter=0.2,
             post_every=9,
@@ -196,7 +202,7 @@ BRANCH = Network(
     ssh=SshStyle(
         host_keys=("ecdsa",),
         options=(
-            "MaxAuthTries 3",
+            "MaxAuthTries 6",
             "VersionAddendum hq",
             "KexAlgorithms diffie-hellman-group14-sha256,ecdh-sha2-nistp256",
             "Ciphers aes128-ctr,aes256-ctr",
@@ -230,7 +236,7 @@ BRANCH = Network(
     attacks=(
         PortScan(
             *("pos2", ("till", "ldap", "dark")),
-            flags=("-sT", "-T3", "--max-rate", "5", "--max-retries", "1"),
+            flags=("-sS", "-T3", "--max-rate", "5", "--max-retries", "1"),
             ports=_SCAN_B,
             start_s=12,
         ),
@@ -246,14 +252,14 @@ BRANCH = Network(
             source="pos1",
             targets=("c2",),
             port=8080,
-            uri="/assets/pixel.gif",
-            post_uri="/assets/upload.php",
-            agent="Mozilla/5.0 (Windows NT 10.0; WOW64; Trident/7.0; rv:11.0) like Gecko",
+            uri="/feed/check",
+            post_uri="/feed/submit",
+            agent=_IMPLANT_AGENT,
             interval_s=4.3,
             jitter=0.4,
             post_every=6,
-            post_bytes=(1_500, 6_000),
-            reply="ok " * 60,
+            post_bytes=(200, 1_500),
+            reply="idle",
             start_s=3,
         ),
     ),

@@ -62,9 +62,7 @@ class Model:
             content = _read(path)
             self.sha256 = hashlib.sha256(content).hexdigest()
             self._session = _session(content, threads)
-            self.meta: Metadata = parse_metadata(
-                dict(self._session.get_modelmeta().custom_metadata_map)
-            )
+            self.meta: Metadata = parse_metadata(_props(self._session))
             self.width = len(self.meta.features)
             self.depth = self.meta.background.embedding.shape[1]
             self._check_graph()
@@ -187,6 +185,13 @@ def _read(path: Path) -> bytes:
     if len(content) > MAX_FILE_BYTES:
         raise ModelError(f"larger than {MAX_FILE_BYTES} bytes")
     return content
+
+
+def _props(session: ort.InferenceSession) -> dict[str, str]:
+    try:
+        return dict(session.get_modelmeta().custom_metadata_map)
+    except UnicodeDecodeError as error:
+        raise ModelError(f"metadata: {error}") from None
 
 
 def _session(content: bytes, threads: int) -> ort.InferenceSession:

@@ -11,8 +11,38 @@ TAIL_SHARE = 0.05
 MIN_TAIL = 30
 """Fewer tail scores than this are not fitted; the highest score stands in."""
 
-SHAPE_LIMITS = (-0.2, 0.5)
-"""Limits of the fitted shape: below, the tail ends too soon; above, it has no variance."""
+SHAPE_LIMITS = (-0.2, 0.25)
+"""Limits of the fitted shape: a score is bounded, so tails heavier than these are those of a few
+odd flows, and extrapolating them would put a threshold beyond any score."""
+
+NEAR = 0.25
+"""Quantile of the support's held-out scores that stands for the threat."""
+
+
+def pack_threshold(
+    ground: npt.NDArray[np.floating],
+    counter: npt.NDArray[np.floating],
+    held_out: npt.NDArray[np.floating],
+    rate: float,
+) -> float:
+    """The threshold of a pack.
+
+    It lies at or above the score that a share `rate` of the background would exceed and above all
+    counter-examples. Where the threat's own flows, each scored by a head that did not see it, lie
+    still higher, there is a gap in which nothing is known: the middle has the largest margin.
+
+    Args:
+        ground: [m] scores of the background, m ≥ 1.
+        counter: [c] scores of the counter-examples, c ≥ 0.
+        held_out: [k] held-out scores of the support, k ≥ 1.
+        rate: Target share of flows over the threshold.
+
+    Returns:
+        The threshold, in units of the score.
+    """
+    floor = max(tail_threshold(ground, rate), float(counter.max(initial=-np.inf)))
+    near = float(np.quantile(held_out, NEAR))
+    return (floor + near) / 2.0 if near > floor else floor
 
 
 def tail_threshold(scores: npt.NDArray[np.floating], rate: float) -> float:

@@ -1,0 +1,27 @@
+"""`metatap run`: the sensor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from metatap.cli.options import config_options, loader
+from metatap.runtime.agent import Agent
+from metatap.runtime.logs import configure_logs
+
+
+@click.command("run")
+@config_options
+def command(
+    config_path: Path | None, model: Path | None, packs: Path | None, log_level: str | None
+) -> None:
+    """Score a live network: read the configured sources, write alerts.
+
+    TERM drains and ends with status 0; HUP reloads configuration, model and packs and reopens
+    the alert files.
+    """
+    load = loader(config_path, model, packs, log_level)
+    config = load()
+    configure_logs(config.log.level, config.log.format)
+    Agent(load).run()

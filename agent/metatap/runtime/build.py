@@ -1,0 +1,91 @@
+"""From a configuration to the stages it asks for."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from importlib import resources
+from pathlib import Path
+
+import structlog
+
+from metatap.alerts import Aggregator
+from metatap.detector import Detector, Model, RuleSet, shipped_model
+from metatap.errors import PackError
+from metatap.packs import load_folder
+from metatap.runtime.pipeline import Pipeline
+from metatap.runtime.settings import Config, FileSinkConfig, SinkConfig
+from metatap.sinks import FileSink, Sink, StdoutSink
+from metatap.sources import Source, open_source
+
+log = structlog.get_logger(__name__)
+
+
+def shipped_packs() -> Path:
+    """Folder of the starter packs that come with the agent."""
+    return Path(str(resources.files("metatap.packs") / "starter"))
+
+
+def build_rules(config: Config) -> RuleSet:
+    """Load model and packs and make them ready.
+
+    A pack that is wrong is logged and left out; the others are unaffected.
+
+    Raises:
+        ModelError: the model is unusable.
+    """
+    model = Model(config.model or shipped_model(), threads=config.detector.threads)
+    packs, faults = load_folder(config.packs or shipped_packs())
+    for fault in faults:
+        log_pack_fault(fault)
+    return RuleSet.build(model, packs, config.detector.false_positive_rate)
+
+
+def log_pack_fault(fault: PackError) -> None:
+    """Say in the log that a pack file is left out, and why."""
+    log.warning("pack_invalid", reason=str(fault))
+
+
+def build_sinks(config: Config) -> list[Sink]:
+    """The configured sinks, open."""
+    return [_sink(item) for item in config.sinks]
+
+
+def build_sources(config: Config) -> list[Source]:
+    """The configured sources, open.
+
+    Raises:
+        SourceError: one can't be opened; names it.
+    """
+    with ExitStack() as opened:
+        sources = []
+        for item in config.sources:
+            source = open_source(item.url, **item.options)
+            opened.callback(source.close)
+            sources.append(source)
+        opened.pop_all()
+        return sources
+
+
+def build_pipeline(config: Config) -> Pipeline:
+    """The whole pipeline: model and packs first, so that nothing is read in vain.
+
+    Raises:
+        MetatapError: a part can't be made; names it.
+    """
+    rules = build_rules(config)
+    alerts = config.alerts
+    aggregator = Aggregator(
+        config.sensor,
+        window=alerts.window,
+        max_open=alerts.max_open,
+        max_uids=alerts.max_uids,
+    )
+    sinks = build_sinks(config)
+    sources = build_sources(config)
+    return Pipeline(sources, Detector(rules), aggregator, sinks, config.detector.batch_rows)
+
+
+def _sink(item: SinkConfig) -> Sink:
+    if isinstance(item, FileSinkConfig):
+        return FileSink(item.path, fsync=item.fsync)
+    return StdoutSink()

@@ -1,0 +1,230 @@
+"""The agent as a process: real sockets, real signals."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+import zmq
+
+from metatap.runtime.build import shipped_packs
+from metatap.sources.recording_file import Record, RecordingReader
+from metatap.sources.replay import replay_to_zmq
+
+RECORDING = Path(str(resources.files("metatap.demo") / "data" / "branch.mtrec"))
+
+
+class Running:
+    """An agent process, its files and a publisher that plays Zeek."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.alerts = folder / "alerts.jsonl"
+        self.log = folder / "agent.log"
+        self.config = folder / "metatap.yaml"
+        self.packs = folder / "packs"
+        self.packs.mkdir()
+        for path in shipped_packs().glob("*.yaml"):
+            (self.packs / path.name).write_bytes(path.read_bytes())
+        self.write_config()
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.publisher = self.context.socket(zmq.XPUB)
+        self.publisher.linger = 10_000
+        with self.log.open("wb") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "metatap", "run", "--config", str(self.config)],
+                stderr=stream,
+            )
+        self.publisher.connect(f"ipc://{folder}/zeek.ipc")
+
+    def write_config(self, **changes: Any) -> None:
+        config = {
+            "sensor": "test",
+            "sources": [{"url": f"zeek+ipc://{self.folder}/zeek.ipc?bind=1"}],
+            "packs": str(self.packs),
+            "sinks": [{"type": "file", "path": str(self.alerts)}],
+            "log": {"format": "json"},
+        }
+        self.config.write_text(yaml.safe_dump(config | changes), encoding="utf-8")
+
+    def events(self) -> list[dict[str, Any]]:
+        lines = self.log.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def wait_for(self, event: str) -> dict[str, Any]:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            for found in self.events():
+                if found["event"] == event:
+                    return found
+            time.sleep(0.05)
+        raise AssertionError(f"no {event} in {self.log.read_text(encoding='utf-8')}")
+
+    def end(self) -> dict[str, Any]:
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(30) == 0, self.log.read_text(encoding="utf-8")
+        return self.wait_for("agent_stopped")
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Running]:
+    running = Running(tmp_path)
+    try:
+        yield running
+    finally:
+        running.process.kill()
+        running.process.wait()
+        running.publisher.close(linger=0)
+        running.context.term()
+
+
+def documents(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_flows_become_alerts_and_term_drains(agent: Running) -> None:
+    """Every flow that was sent is scored although TERM comes right after; status 0."""
+    agent.wait_for("agent_started")
+    sent = replay_to_zmq(RECORDING, agent.publisher)
+    totals = agent.end()
+    assert totals["flows"] == sent.flows
+    assert {doc["rule"]["id"] for doc in documents(agent.alerts)} >= {
+        "port-scan",
+        "ssh-bruteforce",
+        "dns-tunnel",
+        "http-beacon",
+    }
+
+
+def test_every_stage_balances(agent: Running) -> None:
+    """At the end each stage received what it passed on plus what it dropped, by reason."""
+    agent.wait_for("agent_started")
+    replay_to_zmq(RECORDING, agent.publisher)
+    agent.publisher.send_multipart([b"metatap.flows.v1.000.x.", b"x", b"broker-bin-v1", b"junk"])
+    stages = agent.end()["stages"]
+    for name, counts in stages.items():
+        assert counts["received"] == counts["passed"] + sum(counts["dropped"].values()), name
+    assert sum(stages["source.0.messages"]["dropped"].values()) == 1
+    assert stages["source.0.flows"]["passed"] == stages["detector.flows"]["received"]
+    assert stages["sink.0.alerts"]["passed"] == len(documents(agent.alerts))
+
+
+def test_lost_batches_are_counted(agent: Running) -> None:
+    """Batches that never arrive are dropped as `lost`, flow by flow."""
+    agent.wait_for("agent_started")
+    while not agent.publisher.poll(100):
+        pass
+    reader = RecordingReader(RECORDING, 2**24)
+    sent = [record for record in reader if isinstance(record, Record)]
+    reader.close()
+    for at, record in enumerate(sent):
+        if at != 2:
+            agent.publisher.send_multipart(record.parts)
+    flows = agent.end()["stages"]["source.0.flows"]
+    assert flows["dropped"]["lost"] > 0
+    whole = 4359
+    assert flows["received"] == whole
+
+
+def test_alerts_carry_the_why(agent: Running) -> None:
+    """An opened alert names pack, technique, score, threshold, nearest flow and reasons."""
+    agent.wait_for("agent_started")
+    replay_to_zmq(RECORDING, agent.publisher)
+    agent.end()
+    opened = [d for d in documents(agent.alerts) if d["metatap"]["alert"]["kind"] == "opened"]
+    assert opened
+    for alert in opened:
+        own = alert["metatap"]
+        assert own["score"] >= own["threshold"]
+        assert own["threshold_source"] == "reference"
+        assert own["nearest"]["distance"] >= 0
+        assert own["reasons"]
+        assert alert["threat"]["technique"]["id"]
+        assert alert["zeek"]["session_id"] in own["alert"]["uids"]
+
+
+def test_alert_ids_are_stable(tmp_path: Path) -> None:
+    """The same flows give the same alert and event ids in another run."""
+    found = []
+    for name in ("one", "two"):
+        out = tmp_path / f"{name}.jsonl"
+        subprocess.run(
+            [sys.executable, "-m", "metatap", "replay", str(RECORDING), "--out", str(out)],
+            check=True,
+            capture_output=True,
+        )
+        found.append(
+            {(d["event"]["id"], d["metatap"]["alert"]["id"]) for d in documents(out)},
+        )
+    assert found[0] == found[1]
+    assert len(found[0]) == len({event for event, _ in found[0]})
+
+
+def test_hup_reloads_packs_and_reopens_files(agent: Running) -> None:
+    """After HUP a removed pack no longer fires, and alerts go to a new file of the same name."""
+    agent.wait_for("agent_started")
+    replay_to_zmq(RECORDING, agent.publisher)
+    time.sleep(1.0)
+    agent.alerts.rename(agent.folder / "rotated.jsonl")
+    (agent.packs / "port-scan.yaml").unlink()
+    agent.process.send_signal(signal.SIGHUP)
+    assert "port-scan" not in agent.wait_for("reloaded")["packs"]
+    agent.end()
+    rotated = documents(agent.folder / "rotated.jsonl")
+    assert "port-scan" in {d["rule"]["id"] for d in rotated}
+    assert agent.alerts.exists()
+
+
+def test_a_failed_reload_changes_nothing(agent: Running) -> None:
+    """A configuration with a fault is refused at HUP, with file and line, and the agent goes on."""
+    agent.wait_for("agent_started")
+    agent.config.write_text("sensor: x\nsorces: []\n", encoding="utf-8")
+    agent.process.send_signal(signal.SIGHUP)
+    assert f"{agent.config}:2" in agent.wait_for("reload_failed")["reason"]
+    sent = replay_to_zmq(RECORDING, agent.publisher)
+    assert agent.end()["flows"] == sent.flows
+
+
+def test_a_bad_pack_leaves_the_others(agent: Running) -> None:
+    """A pack with a fault is left out and logged; the other packs work."""
+    (agent.packs / "broken.yaml").write_text("pack: 1\nid: broken\nflows: 7\n", encoding="utf-8")
+    agent.wait_for("agent_started")
+    agent.process.send_signal(signal.SIGHUP)
+    assert len(agent.wait_for("reloaded")["packs"]) == 4
+    assert "broken.yaml" in agent.wait_for("pack_invalid")["reason"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_agent_ends(agent: Running, number: signal.Signals) -> None:
+    """An agent that never got a flow ends with status 0 as well."""
+    agent.wait_for("agent_started")
+    agent.process.send_signal(number)
+    assert agent.process.wait(20) == 0
+
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def test_start_fails_with_a_reason(tmp_path: Path) -> None:
+    """A configuration that can't be used ends the start with status 1, naming file and line."""
+    config = tmp_path / "metatap.yaml"
+    config.write_text("sources:\n  - url: zeek+tcp://127.0.0.1:1\nsensr: x\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "metatap", "run", "--config", str(config)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"{config}:3" in done.stderr
+    assert "sensor" in done.stderr
+    assert "Traceback" not in done.stderr
