@@ -34,8 +34,14 @@ bench: $(VENV)/.dev             ## every claim of speed, as a ratio against a re
 	$(BIN)/python benchmarks/whole_path.py
 
 lab: $(VENV)/.dev               ## traffic of both lab networks, recorded by a real Zeek (root)
-	$(BIN)/python -m tests.lab --network A --out build/lab
-	$(BIN)/python -m tests.lab --network B --out build/lab
+	for network in A B; do \
+	  $(BIN)/python -m tests.lab --network $$network --out build/lab && \
+	  $(BIN)/python -m tests.lab record --pcap build/lab/$$network.pcap \
+	    --truth build/lab/$$network.truth.json --out build/lab/$$network.mtrec \
+	    --labels build/lab/$$network.labels.csv || exit 1; \
+	done
+	$(BIN)/python -m tests.lab packs --recording build/lab/A.mtrec \
+	  --labels build/lab/A.labels.csv --out build/lab/packs --created $$(date -I)
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("metatap needs Python 3.11 or newer") if sys.version_info < (3, 11) else 0'

@@ -155,11 +155,13 @@ def ssh_password(actor: Actor) -> None:
 
 
 def ssh_typo(actor: Actor) -> None:
-    """A login with one or two mistyped passwords first; some people give up."""
+    """A login with one or two mistyped passwords first; some people give up then."""
     user = actor.user()
     right = actor.services.passwords[user]
     wrong = [right[:-1], right.upper()][: actor.rng.randint(1, 2)]
-    actor.password_login(wrong if actor.rng.random() < 0.3 else [*wrong, right], user)
+    actor.password_login(
+        wrong if actor.rng.random() < actor.services.network.ssh.give_up else [*wrong, right], user
+    )
 
 
 def scp(actor: Actor) -> None:

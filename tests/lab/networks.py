@@ -24,10 +24,10 @@ def _host(name: str, subnet: str, addr: str, roles: str, fqdn: str = "") -> Host
     return Host(name, subnet, addr, frozenset(roles.split()), fqdn)
 
 
-_SCAN_A = "1-160,389,443,445,631,993,1433,1521,2049,3306,3389,5432,5900,6379,8080,8443,9200"
-_SCAN_B = "20-25,53,80,110,135,139,143,443,445,1433,3306,3389,5432,5900,8000-8020,8080,8443"
+_SCAN_A = "1-260,389,443,445,631,993,1433,1521,2049,3306,3389,5432,5900,6379,8080,8443,9200"
+_SCAN_B = "20-89,110,135,139,143,443,445,1433,3306,3389,5432,5900,8000-8020,8080,8443"
 _IMPLANT_AGENT = "Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Trident/4.0)"
-_DARK_B = tuple(f"172.22.30.{last}" for last in range(201, 207))
+_DARK_B = tuple(f"172.22.30.{last}" for last in (201,))
 
 OFFICE = Network(
     name="A",
@@ -86,6 +86,7 @@ OFFICE = Network(
         host_keys=("ed25519", "rsa"),
         options=("MaxAuthTries 6", "VersionAddendum Debian-2+office", "Compression no"),
         users=("alice", "bruno", "chandra", "deploy"),
+        give_up=0.3,
     ),
     habits=(
         Habit("browse", "desk", 4.5),
@@ -112,12 +113,7 @@ OFFICE = Network(
         Habit("push", "push", 200, limit=1),
     ),
     attacks=(
-        PortScan(
-            *("ws3", ("db1", "app1", "dark")),
-            flags=("-sS", "-T4", "--max-rate", "40", "--max-retries", "1"),
-            ports=_SCAN_A,
-            start_s=40,
-        ),
+        PortScan("ws3", ("db1", "app1"), ("-sS", "-T4"), _SCAN_A, start_s=40),
         BruteForce("ws6", ("bastion",), ("alice", "root"), 170, ("-t", "10"), start_s=40),
         Tunnel(
             *("ws4", ("tun",), "t.relaypost.example", "10.53.0"),
@@ -209,6 +205,7 @@ BRANCH = Network(
             "MACs hmac-sha2-256",
         ),
         users=("nadia", "oskar", "press", "robot"),
+        give_up=0.0,
     ),
     habits=(
         Habit("browse", "desk", 6),

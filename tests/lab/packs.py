@@ -1,27 +1,18 @@
 """Starter packs: support flows picked from a labelled recording."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from metatap.demo import Labels
-from metatap.detector import Model, RuleSet, shipped_model
-from metatap.features import encode
 from metatap.flow import FlowBatch, concat
 from metatap.packs import Pack, Severity, dump_pack
 from metatap.sources import open_source
 
 FLOWS = 8
 """Support flows a pack, at most."""
-
-COUNTER = 8
-"""Counter-examples a pack, at most."""
-
-RATE = 1e-4
-"""Rate of the threshold a benign flow must reach to become a counter-example."""
 
 ATTACK = "https://attack.mitre.org/techniques/"
 
@@ -41,7 +32,7 @@ STARTERS: dict[str, Starter] = {
     "port_scan": Starter(
         "port-scan",
         "Port scan",
-        "One host tries many ports or hosts; most probes are refused or never answered.",
+        "One host tries many ports of others; most probes are refused.",
         Severity.MEDIUM,
         ("T1046",),
     ),
@@ -82,16 +73,10 @@ def read_all(recording: Path) -> FlowBatch:
     return concat(parts)
 
 
-def starter_pack(
-    model: Model, family: str, flows: FlowBatch, labels: Labels, created: date
-) -> Pack:
+def starter_pack(family: str, flows: FlowBatch, labels: Labels, created: date) -> Pack:
     """The pack of a family: support flows spread evenly over its flows in time order.
 
-    As an analyst would after a first look, what the pack would falsely flag in the network it is
-    taught in becomes its counter-examples: the highest scores first, each kind of flow once.
-
     Args:
-        model: The model that scores for the counter-examples.
         family: Key of `STARTERS`.
         flows: All flows of the recording.
         labels: By uid.
@@ -105,7 +90,7 @@ def starter_pack(
     rows = rows[np.argsort(start.values[rows], kind="stable")]
     picked = rows[np.unique(np.linspace(0, len(rows) - 1, FLOWS).round().astype(int))]
     about = STARTERS[family]
-    pack = Pack(
+    return Pack(
         id=about.id,
         name=about.name,
         description=about.description,
@@ -116,31 +101,12 @@ def starter_pack(
         references=tuple(f"{ATTACK}{name.replace('.', '/')}/" for name in about.attack),
         flows=flows.take(picked),
     )
-    benign = np.array([at for at, uid in enumerate(uids) if labels[uid].label == "benign"])
-    wrong = _falsely_flagged(model, pack, flows.take(benign))
-    return replace(pack, not_like=flows.take(benign[wrong])) if len(wrong) else pack
-
-
-def _falsely_flagged(model: Model, pack: Pack, benign: FlowBatch) -> npt.NDArray[np.intp]:
-    """Rows of benign flows the pack flags: highest scores first, one of each kind, `COUNTER`."""
-    rules = RuleSet.build(model, [pack], RATE)
-    if not rules.packs:
-        raise ValueError(f"{pack.id}: {rules.refused}")
-    features = model.select(encode(benign))
-    scores = model.score(features, rules.heads)[0][:, 0]
-    order = np.argsort(-scores, kind="stable")
-    order = order[scores[order] >= rules.thresholds[0]]
-    kinds = np.nan_to_num(np.log1p(np.abs(features[order]))).round(0)
-    first = np.unique(kinds, axis=0, return_index=True)[1]
-    rows: npt.NDArray[np.intp] = order[np.sort(first)[:COUNTER]]
-    return rows
 
 
 def write_starters(recording: Path, labels: Labels, out: Path, created: date) -> None:
     """Write the pack files of all families."""
     out.mkdir(parents=True, exist_ok=True)
     flows = read_all(recording)
-    model = Model(shipped_model())
     for family, about in STARTERS.items():
-        text = dump_pack(starter_pack(model, family, flows, labels, created))
+        text = dump_pack(starter_pack(family, flows, labels, created))
         (out / f"{about.id}.yaml").write_text(text, encoding="utf-8")

@@ -68,11 +68,15 @@ class WebStyle:
 
 @dataclass(frozen=True, slots=True)
 class SshStyle:
-    """How ssh servers look: host key types and lines of sshd_config."""
+    """Ssh servers and their users: host key types, lines of sshd_config, names.
+
+    ``give_up`` is the share of those who mistype a password and then leave.
+    """
 
     host_keys: tuple[str, ...]
     options: tuple[str, ...]
     users: tuple[str, ...]
+    give_up: float
 
 
 @dataclass(frozen=True, slots=True)
