@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from metatap.features import FEATURES, FEATURES_VERSION, Scale
 from metatap.flow.schema import (
     COLUMNS,
@@ -34,7 +36,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 def _dtype(kind: Kind) -> str:
     if kind is Kind.STRING:
         return "bytes"
-    name = str(DTYPES[kind].__name__) if isinstance(DTYPES[kind], type) else str(DTYPES[kind])
+    name = np.dtype(DTYPES[kind]).name
     return f"{name} [n, 16]" if kind is Kind.ADDR else name
 
 

@@ -1,8 +1,8 @@
-"""One flow as a mapping under Zeek's field names, and back.
+r"""One flow as a mapping under Zeek's field names, and back.
 
 For what a person reads or writes: alerts, threat packs, training data. Values have the form of
 Zeek's JSON logs: `ts` and `duration` in seconds, addresses and enumerations as text, a byte that is
-not UTF-8 as `\\xNN` (so text that says `\\xNN` of itself becomes that byte on the way back, as in
+not UTF-8 as `\xNN` (so text that says `\xNN` of itself becomes that byte on the way back, as in
 Zeek's logs). Not for the hot path.
 """
 

@@ -54,7 +54,7 @@ class Clock:
     def __init__(self) -> None:
         self.now = 0.0
 
-    def __call__(self) -> float:  # noqa: D102 - a clock is called
+    def __call__(self) -> float:
         return self.now
 
 

@@ -1,0 +1,55 @@
+"""Where flows come from.
+
+In: what a Zeek (later also a log or another sensor) says, over a socket or from a file. Out:
+`FlowBatch`es of n flows, one column per schema entry, strings as views of the message they came in.
+
+Dropped, and counted under these names:
+
+| what | name | why |
+|---|---|---|
+| flows | `lost` | sent by Zeek, not read here; known by the gap in the sequence numbers |
+| flows, messages | `duplicate` | of a batch older than the one that was due |
+| messages | `parts` `not_utf8` `serializer` `event` | not a message of Zeek's script |
+| messages | `too_big` | larger than the options allow |
+| messages | `version` | another version of the contract |
+| messages | `bad_tag` `too_short` `too_long` `length` `rows` `range` | breaks the contract |
+| messages | `checksum` `truncated` `corrupt` | a damaged recording (`recording_file.REASONS`) |
+
+`zeek_wire.REASONS` and `recording_file.REASONS` say more. The flows of a skipped message show up as
+`lost` with the next batch or heartbeat. What a Zeek had sent before the receiver joined it is
+`before_join` in the source's status: never received, not lost.
+"""
+
+from metatap.sources.base import Source
+from metatap.sources.encode import flows_message, hello_message
+from metatap.sources.messages import Header, Hello
+from metatap.sources.nodes import NodeStatus, SourceStatus
+from metatap.sources.open import open_source
+from metatap.sources.options import WireOptions
+from metatap.sources.recorder import RecordResult, Until, record
+from metatap.sources.recording import RecordingSource
+from metatap.sources.recording_file import Record, RecordingReader, RecordingWriter
+from metatap.sources.replay import ReplayResult, replay_to_zmq
+from metatap.sources.zeek_zeromq import ZeekZeroMQ
+
+__all__ = [
+    "Header",
+    "Hello",
+    "NodeStatus",
+    "Record",
+    "RecordResult",
+    "RecordingReader",
+    "RecordingSource",
+    "RecordingWriter",
+    "ReplayResult",
+    "Source",
+    "SourceStatus",
+    "Until",
+    "WireOptions",
+    "ZeekZeroMQ",
+    "flows_message",
+    "hello_message",
+    "open_source",
+    "record",
+    "replay_to_zmq",
+]

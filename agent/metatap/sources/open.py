@@ -1,0 +1,58 @@
+"""A source by what a person writes: a URL, or the name of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from metatap.errors import SourceError
+from metatap.sources.base import Source
+from metatap.sources.options import WireOptions
+from metatap.sources.recording import RecordingSource
+from metatap.sources.recording_file import SUFFIX
+from metatap.sources.zeek_zeromq import ZeekZeroMQ
+
+Opener = Callable[[str, dict[str, Any]], Source]
+"""Text and options → source; raises `SourceError`."""
+
+
+def _zeek(text: str, options: dict[str, Any]) -> Source:
+    return ZeekZeroMQ.from_url(text, WireOptions().with_values(options))
+
+
+def _recording(text: str, options: dict[str, Any]) -> Source:
+    return RecordingSource(Path(text), WireOptions().with_values(options))
+
+
+SCHEMES: dict[str, Opener] = {
+    "zeek+tcp": _zeek,
+    "zeek+ipc": _zeek,
+}
+"""URL scheme → how to open it. A new kind of source adds a line here or below."""
+
+SUFFIXES: dict[str, Opener] = {
+    SUFFIX: _recording,
+}
+"""End of a file's name → how to open it."""
+
+
+def open_source(text: str, **options: Any) -> Source:
+    """A source from a URL or a file name.
+
+    Args:
+        text: E.g. `zeek+tcp://127.0.0.1:5556?bind=1` (see `endpoint`) or `lab.mtrec`.
+        **options: Fields of `WireOptions`; those in the URL come first.
+
+    Raises:
+        SourceError: an unknown kind of source or option, or the source can't be opened.
+    """
+    scheme, separator, _ = text.partition("://")
+    if separator:
+        opener = SCHEMES.get(scheme)
+    else:
+        opener = next((make for end, make in SUFFIXES.items() if text.endswith(end)), None)
+    if opener is None:
+        known = [f"{name}://" for name in SCHEMES] + [f"*{end}" for end in SUFFIXES]
+        raise SourceError(f"{text}: not a source that is known: {', '.join(known)}")
+    return opener(text, options)

@@ -1,0 +1,80 @@
+"""What the sources of wire messages can be told: one table of options with their defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from metatap.errors import SourceError
+
+SHARDS = 1000
+"""Shards there can be: a topic has three digits for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class WireOptions:
+    """Options of `zeek+zmq` and `recording`.
+
+    Attributes:
+        shards: Shards to read, each 0 … 999; none means all of them.
+        batch_rows: Join batches that are already there into one of about this many flows, since
+            scoring has a cost per batch; 0 passes each message on by itself.
+        max_message_bytes: A larger message is skipped. 16 MiB is a hundred times a usual batch.
+        max_rows: A batch of more flows is skipped.
+        rcvhwm: Messages ZeroMQ holds for us before it drops some (counted as lost); 0 is no limit.
+        silent_s: A node not heard of for so long (seconds) is dead; its heartbeat comes each
+            second.
+        join_s: A node first heard of within so many seconds of the first message (or of binding)
+            was running before: what it had sent by then is `before_join`, not lost.
+    """
+
+    shards: tuple[int, ...] = ()
+    batch_rows: int = 0
+    max_message_bytes: int = 16 << 20
+    max_rows: int = 65_536
+    rcvhwm: int = 1000
+    silent_s: float = 5.0
+    join_s: float = 3.0
+
+    def __post_init__(self) -> None:
+        if any(not 0 <= shard < SHARDS for shard in self.shards):
+            raise SourceError(f"shards: {self.shards}: a shard is 0 to {SHARDS - 1}")
+        for name in ("max_message_bytes", "max_rows"):
+            if getattr(self, name) < 1:
+                raise SourceError(f"{name}: {getattr(self, name)}: must be above 0")
+        for name in ("batch_rows", "rcvhwm", "silent_s", "join_s"):
+            if not 0 <= getattr(self, name) < 2**31:
+                raise SourceError(f"{name}: {getattr(self, name)}: must be from 0 to 2^31 - 1")
+
+    def with_values(self, values: Mapping[str, Any]) -> WireOptions:
+        """These options with some changed.
+
+        Raises:
+            SourceError: no such option, or a value out of its bounds.
+        """
+        known = [field.name for field in fields(self)]
+        for name in values:
+            if name not in known:
+                raise SourceError(f"{name}: no such option; there are {', '.join(known)}")
+        return replace(self, **values)
+
+    def with_text(self, values: Mapping[str, str]) -> WireOptions:
+        """These options with some changed, from the text of a URL's query.
+
+        Raises:
+            SourceError: no such option, or a value that is not of its type or out of its bounds.
+        """
+        parsed: dict[str, Any] = {}
+        for name, text in values.items():
+            try:
+                parsed[name] = _parse(name, text)
+            except ValueError:
+                raise SourceError(f"{name}: {text!r} is not a number") from None
+        return self.with_values(parsed)
+
+
+def _parse(name: str, text: str) -> Any:
+    if name == "shards":
+        return tuple(int(part) for part in text.split(",") if part)
+    return float(text) if name.endswith("_s") else int(text)

@@ -1,0 +1,166 @@
+"""From raw messages to batches, with everything counted: what both wire sources share.
+
+In: messages of four parts. Out: batches. Dropped: messages under a name of `zeek_wire.REASONS` or
+`duplicate`; flows as `lost` or `duplicate` (see `sequence`). Each reason is logged at most once a
+minute, with node, batch and field.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import structlog
+
+from metatap.counters import Counters
+from metatap.errors import WireError
+from metatap.flow import FlowBatch, concat
+from metatap.sources.broker_bin import Buffer
+from metatap.sources.messages import NAME_MAX_BYTES, Header, Hello
+from metatap.sources.nodes import SourceStatus
+from metatap.sources.options import WireOptions
+from metatap.sources.sequence import SequenceTracker
+from metatap.sources.zeek_wire import decode_text, open_message
+
+_log = structlog.get_logger(__name__)
+
+LOG_EVERY_S = 60.0
+"""A reason is logged at most once in so many seconds."""
+
+
+class WireSession:
+    """Decoding and accounting of a stream of messages.
+
+    Attributes:
+        flows: Flows received, passed on and dropped; passed on means decoded, `take` may hold some.
+        messages: Messages received, passed on (batches and heartbeats) and dropped.
+        unknown_values: Column → flows whose value is not in the column's vocabulary.
+    """
+
+    def __init__(self, source: str, options: WireOptions, joined_at: float | None = None) -> None:
+        """Start with nothing known.
+
+        Args:
+            source: Kind of the source, for the batches' origin.
+            options: See there.
+            joined_at: See `SequenceTracker`.
+        """
+        self.flows = Counters()
+        self.messages = Counters()
+        self.unknown_values: dict[str, int] = {}
+        self._source = source
+        self._options = options
+        self._tracker = SequenceTracker(self.flows, options, joined_at=joined_at)
+        self._waiting: deque[FlowBatch] = deque()
+        self._waiting_rows = 0
+        self._logged: dict[str, tuple[float, int]] = {}
+
+    def accept(self, parts: Sequence[Buffer], now: float) -> None:
+        """Take one message in; a bad one is counted, logged and skipped.
+
+        Args:
+            parts: The parts of the message.
+            now: Seconds on any steady clock.
+        """
+        header = None
+        lost = self._lost()
+        try:
+            message = open_message(parts, self._options)
+            if isinstance(message, Hello):
+                self._tracker.hello(message, now)
+                self.messages.passes(1)
+                self._say_lost(message.node, self._lost() - lost, now)
+                return
+            header = message.header
+            decoded = message.decode(self._source)
+        except WireError as error:
+            self.skip(error, parts, now, header)
+            return
+        if not self._tracker.batch(header, now):
+            self.messages.drop("duplicate")
+            self._warn("batch_duplicate", "duplicate", now, node=header.node, batch=header.batch)
+            return
+        self.messages.passes(1)
+        self._say_lost(header.node, self._lost() - lost, now, header.batch)
+        for column, rows in decoded.unknown.items():
+            self.unknown_values[column] = self.unknown_values.get(column, 0) + rows
+            self._warn("value_unknown", column, now, node=header.node, column=column, flows=rows)
+        if header.rows:
+            self._waiting.append(decoded.batch)
+            self._waiting_rows += header.rows
+
+    def skip(
+        self, error: WireError, parts: Sequence[Buffer], now: float, header: Header | None = None
+    ) -> None:
+        """Count and log a message that can't be read."""
+        self.messages.drop(error.reason)
+        self._warn(
+            "message_skipped",
+            error.reason,
+            now,
+            node=header.node if header else _node_of(parts),
+            batch=header.batch if header else None,
+            field=error.field,
+            detail=str(error),
+        )
+
+    @property
+    def waiting(self) -> bool:
+        """Whether decoded batches wait to be taken."""
+        return bool(self._waiting)
+
+    def full(self) -> bool:
+        """Whether the next batch is complete: one message, or `batch_rows` flows."""
+        return self._waiting_rows >= max(1, self._options.batch_rows)
+
+    def take(self) -> FlowBatch | None:
+        """The next batch, None if there is none: one message's, or as many as `batch_rows` says."""
+        if not self._waiting:
+            return None
+        parts = [self._waiting.popleft()]
+        rows = parts[0].rows
+        while self._waiting and rows + self._waiting[0].rows <= self._options.batch_rows:
+            parts.append(self._waiting.popleft())
+            rows += parts[-1].rows
+        self._waiting_rows -= rows
+        return concat(parts)
+
+    def check(self, now: float) -> None:
+        """Notice nodes that have gone silent."""
+        self._tracker.check(now)
+
+    def status(self, now: float) -> SourceStatus:
+        """What is known of the nodes, and what was lost."""
+        return SourceStatus(
+            self._tracker.status(now),
+            self._lost(),
+            self._tracker.before_join,
+            dict(self.unknown_values),
+            self._tracker.forgotten,
+        )
+
+    def _lost(self) -> int:
+        return self.flows.dropped.get("lost", 0)
+
+    def _say_lost(self, node: str, flows: int, now: float, batch: int | None = None) -> None:
+        if flows:
+            self._warn("flows_lost", "lost", now, node=node, before_batch=batch, flows=flows)
+
+    def _warn(self, event: str, reason: str, now: float, **values: object) -> None:
+        """Log, unless the same was logged within the last minute; says how often it was not."""
+        last, held_back = self._logged.get(reason, (-LOG_EVERY_S, 0))
+        if now - last < LOG_EVERY_S and reason in self._logged:
+            self._logged[reason] = (last, held_back + 1)
+            return
+        self._logged[reason] = (now, 0)
+        _log.warning(event, reason=reason, source=self._source, held_back=held_back, **values)
+
+
+def _node_of(parts: Sequence[Buffer]) -> str:
+    """Node by the topic, as far as that can be read."""
+    if not parts or len(parts[0]) > 2 * NAME_MAX_BYTES:
+        return ""
+    topic = decode_text(parts[0]) or ""
+    words = topic.rstrip(".").split(".")
+    start = 4 if topic.startswith("metatap.flows.") else 3
+    return ".".join(words[start:])
