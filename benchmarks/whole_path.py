@@ -50,17 +50,19 @@ def recorded(path: Path) -> FlowBatch:
 
 
 def rules_of(model: Model, packs: int) -> RuleSet:
-    """The starter packs' heads, repeated to the wanted number of packs."""
+    """The starter packs, and copies of their heads, which never alert, up to `packs`."""
     found, _ = load_folder(shipped_packs())
     rules = RuleSet.build(model, found, RATE)
     if packs <= len(rules.packs):
         return rules
     index = np.resize(np.arange(len(rules.packs)), packs)
+    thresholds = np.full(-(-packs // 8) * 8, np.inf, np.float32)
+    thresholds[: len(rules.packs)] = rules.thresholds[: len(rules.packs)]
     return RuleSet(
         model,
         tuple(rules.packs[i] for i in index),
         model.stack([rules.heads[:, i] for i in index]),
-        np.resize(rules.thresholds[: len(rules.packs)], -(-packs // 8) * 8),
+        thresholds,
         tuple(rules.support[i] for i in index),
         {},
     )

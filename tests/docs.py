@@ -134,15 +134,22 @@ _STAGES: tuple[tuple[str, str, dict[str, str]], ...] = (
             "duplicate": "In a message dropped as `duplicate`.",
         },
     ),
-    ("aggregator.hits", "", {"no_pack": "A hit on the padding; a sound model gives none."}),
+    (
+        "aggregator.hits",
+        "`hits_dropped`, the first time; `agent_status` has the number",
+        {"no_pack": "A hit on the padding; a sound model gives none."},
+    ),
     (
         "sink.N.alerts",
-        "`alerts_dropped`",
+        "`alerts_dropped`, at most once a minute a reason, with the sum",
         {
-            "disk_full": "No room on the disk, and the buffer in memory is full.",
-            "write_failed": "The file can't be written, and the buffer in memory is full.",
+            "disk_full": "No room on the disk, and the buffer in memory is full or the agent ends.",
+            "write_failed": "The file can't be written, and the buffer in memory is full or the "
+            "agent ends.",
+            "reader_stalled": "Nothing is taken from standard output, and the buffer in memory is "
+            "full or the agent ends.",
             "broken_pipe": "Nobody reads standard output any more.",
-            "closed": "Came after the end.",
+            "closed": "Came after the end, or the agent was started without standard output.",
         },
     ),
 )

@@ -4,23 +4,27 @@ The first hit of an aggregate gives an `opened` alert at once; when the aggregat
 `summary` says how many flows followed. Windows are tumbling in flow time: a flow belongs to the
 window of its `ts`, so the same flows give the same alerts however they are batched. An aggregate
 closes one window after its own window's end or its last hit, whichever is later, in flow time (see
-`flow_time`). Later hits of a closed aggregate that is still held open it again.
+`flow_time`). Later hits of a closed aggregate that is still held open it again. An originator that
+reaches for many hosts has one aggregate for the further ones (see `folding`).
 """
 
 from __future__ import annotations
 
-import heapq
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
+
+import structlog
 
 from metatap.alerts.aggregation import Aggregate
 from metatap.alerts.alert import Alert, AlertKind, ModelRef, Rule
 from metatap.alerts.community_id import flow_community_id
+from metatap.alerts.explaining import Explain, Explainer, Nearest, nearest
 from metatap.alerts.flow_time import FlowTime
-from metatap.alerts.group import Group, Times, flow_times, group_hits
-from metatap.alerts.ids import alert_id, event_id
+from metatap.alerts.folding import Destinations, Key, Room
+from metatap.alerts.group import ADDRESS, Group, Times, flow_times, group_hits, pair_hits
+from metatap.alerts.held import Held
+from metatap.alerts.ids import alert_id
 from metatap.counters import Counters
 from metatap.detector.detections import Detections
 from metatap.detector.explain import explain as explain_hit
@@ -29,17 +33,7 @@ from metatap.flow import to_row
 
 NS = 1_000_000_000
 
-EXPLAIN_PER_BATCH = 256
-"""Alerts explained in one batch, at most: an explanation costs as much as scoring some dozens of
-flows, and a flood of new pairs must not stall the sensor."""
-
-CLOSED_SHARE = 10
-"""Of `max_open` aggregates, one in so many may be closed and held for late hits."""
-
-Explain = Callable[[Detections, int, int], Explanation]
-"""(detections, row, pack index) → why."""
-
-_Key = tuple[str, bytes, int]
+log = structlog.get_logger(__name__)
 
 
 class Aggregator:
@@ -50,16 +44,18 @@ class Aggregator:
         opened: `opened` alerts so far.
         summaries: `summary` alerts so far.
         closed_early: Those of them that made room for new aggregates.
-        unexplained: `opened` alerts without an explanation, since they came in a burst.
+        folds: Those `opened` alerts that stand for many destinations.
     """
 
     def __init__(
         self,
         sensor: str,
         explain: Explain = explain_hit,
+        alike: Nearest = nearest,
         *,
         window: float = 300.0,
         max_open: int = 10_000,
+        max_pairs: int = 32,
         max_uids: int = 16,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], int] = time.monotonic_ns,
@@ -69,9 +65,12 @@ class Aggregator:
         Args:
             sensor: Name of the sensor; part of every alert's id.
             explain: Says why a flow reached a pack's threshold.
+            alike: Says what a flow is most like, where there is no time to say why.
             window: Length of a window, s.
             max_open: Aggregates held, at most. When full, those closed already are forgotten
                 first, then the oldest is closed early.
+            max_pairs: Destinations of one originator, pack and window with an aggregate of their
+                own, at most; further ones share one.
             max_uids: Zeek uids listed in an alert, at most.
             clock: The agent's clock, ns since the epoch.
             monotonic: A clock that is never set, ns.
@@ -80,21 +79,23 @@ class Aggregator:
         self.opened = 0
         self.summaries = 0
         self.closed_early = 0
-        self.unexplained = 0
+        self.folds = 0
         self._sensor = sensor
         self._window = round(window * NS)
-        self._max_open = max_open
         self._max_uids = max_uids
-        self._explain = explain
+        self._explainer = Explainer(explain, alike, monotonic)
         self._time = FlowTime(clock, monotonic)
-        self._held: OrderedDict[_Key, Aggregate] = OrderedDict()
-        self._closed: OrderedDict[_Key, None] = OrderedDict()
-        self._due: dict[bool, list[tuple[int, int, _Key]]] = {True: [], False: []}
-        self._serial = 0
+        self._held = Held(max_open, max_pairs, self._window, self._time)
+        self._room = Room()
 
     def __len__(self) -> int:
         """Open aggregates."""
-        return len(self._held) - len(self._closed)
+        return len(self._held)
+
+    @property
+    def unexplained(self) -> int:
+        """`opened` alerts without reasons, since they came in a burst."""
+        return self._explainer.unexplained
 
     def add(self, detections: Detections) -> list[Alert]:
         """Take the hits of one batch.
@@ -112,24 +113,24 @@ class Aggregator:
         detections = self._known(detections)
         if not len(detections.rows):
             return []
+        keys, addresses, groups = self._gather(detections, times)
+        new = [_hit(group) for group in groups if self._held.get(keys[group.target]) is None]
+        why = self._explainer.explain(detections, new)
         alerts: list[Alert] = []
-        budget = EXPLAIN_PER_BATCH
-        for group in group_hits(detections, times, self._window):
-            pack = detections.rules.packs[group.pack]
-            key = (pack.sha256 or pack.id, group.pair, group.window)
+        for group in groups:
+            key = keys[group.target]
             held = self._held.get(key)
             if held is None:
                 alerts += self._make_room(now)
-                alert = self._alert(detections, group, times, now, explained=budget > 0)
+                hit = _hit(group)
+                reason = why.get(hit) or self._explainer.explain(detections, [hit])[hit]
+                alert = self._alert(detections, group, key, times, now=now, explanation=reason)
                 alerts.append(alert)
-                budget -= 1
-                held = self._held[key] = Aggregate.of(alert, timed=group.timed)
+                held = self._open(key, Aggregate.of(alert, timed=group.timed))
             elif not held.is_open:
-                held.is_open = True
-                held.revision += 1
-                del self._closed[key]
-            held.update(detections.batch, group, self._max_uids)
-            self._postpone(key, held)
+                self._held.reopen(key, held)
+            held.update(detections.batch, group, self._max_uids, addresses[group.target])
+            self._held.postpone(key, held)
             self.hits.passes(len(group.rows))
         return alerts
 
@@ -142,89 +143,77 @@ class Aggregator:
         Returns:
             Their `summary` alerts, by deadline.
         """
-        alerts: list[Alert] = []
-        for timed, due in self._due.items():
-            if not due:
-                continue
-            limit = self._time.now(timed=timed) if now is None else now
-            while due and due[0][0] <= limit:
-                _, serial, key = heapq.heappop(due)
-                held = self._held.get(key)
-                if held is None or held.serial != serial:
-                    continue
-                if held.deadline > limit:
-                    self._queue(key, held)
-                else:
-                    alerts.append(self._close(key, held))
+        alerts = []
+        for key, held in self._held.due(now):
+            alerts.append(self._summary(held))
+            self._held.close(key, held)
         return alerts
 
     def flush(self) -> list[Alert]:
         """Close all open aggregates, e.g. at the end of the agent; their `summary` alerts."""
-        alerts = [self._close(key, held) for key, held in [*self._held.items()] if held.is_open]
-        self._held.clear()
-        self._closed.clear()
-        self._due = {True: [], False: []}
-        return alerts
+        return [self._summary(held) for held in self._held.clear()]
 
     def _known(self, detections: Detections) -> Detections:
         """The detections without hits on the padding after the last pack."""
         known = detections.packs < len(detections.rules.packs)
         if known.all():
             return detections
-        self.hits.drop("no_pack", int((~known).sum()))
+        hits = int((~known).sum())
+        if "no_pack" not in self.hits.dropped:
+            log.warning("hits_dropped", reason="no_pack", hits=hits)
+        self.hits.drop("no_pack", hits)
         return replace(detections, rows=detections.rows[known], packs=detections.packs[known])
 
-    def _postpone(self, key: _Key, held: Aggregate) -> None:
-        """Set an aggregate's deadline after a hit, and queue it if it is not."""
-        now = self._time.now(timed=held.timed)
-        rest = held.opened.window_start + self._window - now
-        deadline = now + min(max(rest, 0), self._window) + self._window
-        held.deadline = max(held.deadline, deadline)
-        if not held.serial:
-            self._queue(key, held)
+    def _gather(
+        self, detections: Detections, times: Times
+    ) -> tuple[list[Key], list[list[bytes]], list[Group]]:
+        """The aggregates of a batch's hits, for each the folded responders, and the groups."""
+        pairs, index = pair_hits(detections, times, self._window)
+        packs = [pack.sha256 or pack.id for pack in detections.rules.packs]
+        numbers: dict[Key, int] = {}
+        addresses: list[list[bytes]] = []
+        targets = []
+        for pack, hosts, window in pairs:
+            key = self._held.place(Key(packs[pack], hosts, window))
+            number = numbers.setdefault(key, len(numbers))
+            if number == len(addresses):
+                addresses.append([])
+            if key.is_fold:
+                addresses[number].append(hosts[ADDRESS:])
+            targets.append(number)
+        groups = group_hits(detections, times, index, targets)
+        return [*numbers], addresses, groups
 
-    def _queue(self, key: _Key, held: Aggregate) -> None:
-        """Queue a deadline; one that has moved on is queued anew when it comes up."""
-        self._serial += 1
-        held.serial = self._serial
-        due = self._due[held.timed]
-        heapq.heappush(due, (held.deadline, held.serial, key))
-        if len(due) > 2 * self._max_open:
-            due[:] = [entry for entry in due if self._is_queued(entry)]
-            heapq.heapify(due)
-
-    def _is_queued(self, entry: tuple[int, int, _Key]) -> bool:
-        held = self._held.get(entry[2])
-        return held is not None and held.serial == entry[1]
+    def _open(self, key: Key, held: Aggregate) -> Aggregate:
+        """Hold a new aggregate."""
+        if key.is_fold:
+            held.destinations = Destinations(self._room)
+            self.folds += 1
+        self.opened += 1
+        self._held.put(key, held)
+        return held
 
     def _make_room(self, now: int) -> list[Alert]:
-        """Forget or close the oldest aggregate if there is no place for a further one."""
-        if len(self._held) < self._max_open:
+        oldest = self._held.make_room()
+        if oldest is None:
             return []
-        if self._closed:
-            self._forget_closed()
-            return []
-        key, held = next(iter(self._held.items()))
         self.closed_early += 1
         self.summaries += 1
-        del self._held[key]
-        return [held.summary(now, early=True)]
+        return [oldest.summary(now, early=True)]
 
-    def _close(self, key: _Key, held: Aggregate) -> Alert:
-        held.is_open = False
-        held.serial = 0
-        self._closed[key] = None
-        if len(self._closed) > max(self._max_open // CLOSED_SHARE, 1):
-            self._forget_closed()
+    def _summary(self, held: Aggregate) -> Alert:
         self.summaries += 1
         return held.summary(self._time.clock(), early=False)
 
-    def _forget_closed(self) -> None:
-        key, _ = self._closed.popitem(last=False)
-        del self._held[key]
-
     def _alert(
-        self, detections: Detections, group: Group, times: Times, now: int, *, explained: bool
+        self,
+        detections: Detections,
+        group: Group,
+        key: Key,
+        times: Times,
+        *,
+        now: int,
+        explanation: Explanation,
     ) -> Alert:
         """The `opened` event of a group's first hit."""
         rules, row = detections.rules, int(group.rows[0])
@@ -232,16 +221,11 @@ class Aggregator:
         flow = to_row(detections.batch, row)
         uid = str(flow.get("uid", ""))
         score = float(detections.scores[row, group.pack])
-        explanation = self._explain(detections, row, group.pack) if explained else None
-        self.unexplained += explanation is None
-        self.opened += 1
-        start = group.window * self._window
-        name = alert_id(self._sensor, pack.id, pack.sha256, group.pair, start)
+        start = key.window * self._window
         return Alert(
             kind=AlertKind.OPENED,
-            id=name,
-            event_id=event_id(name, AlertKind.OPENED, 0),
-            revision=0,
+            id=alert_id(self._sensor, pack.id, pack.sha256, key.hosts, start),
+            revision=self._held.revision(key),
             sensor=self._sensor,
             created=now,
             rule=Rule.of(pack),
@@ -252,6 +236,7 @@ class Aggregator:
             window=self._window,
             first=int(times.start[row]),
             last=int(times.end[row]),
+            flow_start=int(times.start[row]),
             flow_end=int(times.end[row]),
             count=1,
             uids=(uid,) if uid else (),
@@ -263,4 +248,10 @@ class Aggregator:
             flow=flow,
             community_id=flow_community_id(flow),
             explanation=explanation,
+            destinations=int(key.is_fold),
         )
+
+
+def _hit(group: Group) -> tuple[int, int]:
+    """Row and pack of a group's first hit."""
+    return int(group.rows[0]), group.pack

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from metatap.alerts.alert import Alert, AlertKind
+from metatap.alerts.folding import Destinations
 from metatap.alerts.group import Group
-from metatap.alerts.ids import event_id
 from metatap.flow import FlowBatch
 
 MAX_LIVING = 256
@@ -16,7 +17,7 @@ connection may count again at each of its interim records."""
 
 @dataclass(slots=True)
 class Aggregate:
-    """Hits of one pack on one pair of hosts in one window.
+    """Hits of one pack on one pair of hosts, or on further ones of one originator, in one window.
 
     Attributes:
         opened: Its first event; the `summary` repeats its flow.
@@ -29,6 +30,7 @@ class Aggregate:
         serial: Number of its entry in the queue of deadlines, 0 if it is not queued.
         count: Flows.
         revision: How often it went on after it was closed.
+        destinations: The responders, of a fold only.
         uids: Uids of the first flows.
         living: Uids of connections that were counted and still live.
         is_open: False once its summary is out; it is held on for a while for late hits.
@@ -44,6 +46,7 @@ class Aggregate:
     serial: int = 0
     count: int = 0
     revision: int = 0
+    destinations: Destinations | None = None
     uids: list[str] = field(default_factory=list)
     living: set[str] = field(default_factory=set)
     is_open: bool = True
@@ -51,10 +54,22 @@ class Aggregate:
     @classmethod
     def of(cls, alert: Alert, *, timed: bool) -> Aggregate:
         """A new aggregate with its first event; the event's flow is not yet counted."""
-        return cls(alert, timed, alert.first, alert.last, alert.max_score, alert.max_uid)
+        return cls(
+            alert,
+            timed,
+            alert.first,
+            alert.last,
+            alert.max_score,
+            alert.max_uid,
+            revision=alert.revision,
+        )
 
-    def update(self, batch: FlowBatch, group: Group, max_uids: int) -> None:
-        """Add the hits of a batch."""
+    def update(
+        self, batch: FlowBatch, group: Group, max_uids: int, addresses: Iterable[bytes] = ()
+    ) -> None:
+        """Add the hits of a batch; a fold is told their responders."""
+        if self.destinations is not None:
+            self.destinations.add(addresses)
         self.first = min(self.first, group.first)
         self.last = max(self.last, group.last)
         if group.score > self.max_score:
@@ -71,7 +86,11 @@ class Aggregate:
     def _count(self, batch: FlowBatch, group: Group) -> None:
         """Count flows; a connection reported while it lives counts at its first record."""
         column = batch.numeric("partial")
-        living = (column.mask() & (column.values != 0))[group.rows] if column else None
+        living = None
+        if column is not None:
+            living = column.values[group.rows] != 0
+            if column.valid is not None:
+                living &= column.valid[group.rows]
         if not self.living and (living is None or not living.any()):
             self.count += len(group.rows)
             return
@@ -85,10 +104,10 @@ class Aggregate:
 
     def summary(self, now: int, *, early: bool) -> Alert:
         """Its `summary` as of now (ns since the epoch)."""
+        destinations = self.destinations
         return replace(
             self.opened,
             kind=AlertKind.SUMMARY,
-            event_id=event_id(self.opened.id, AlertKind.SUMMARY, self.revision),
             revision=self.revision,
             created=now,
             first=self.first,
@@ -97,8 +116,15 @@ class Aggregate:
             uids=tuple(self.uids),
             max_score=self.max_score,
             max_uid=self.max_uid,
+            destinations=destinations.count if destinations is not None else 0,
+            at_least=destinations is not None and destinations.at_least,
             early=early,
         )
+
+    def release(self) -> None:
+        """Give back what it holds of a common store."""
+        if self.destinations is not None:
+            self.destinations.release()
 
 
 def uid_of(batch: FlowBatch, row: int) -> str:

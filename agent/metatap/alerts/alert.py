@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from metatap.alerts.ids import event_id
 from metatap.detector.explanation import Explanation
 from metatap.flow import Row
 from metatap.packs import Pack, Severity
@@ -69,13 +70,13 @@ class Alert:
 
     `opened` comes with the first hit; `summary` when the aggregate closes, with the same flow,
     score and explanation. All times are ns since the epoch; flow time where the flow has a `ts`,
-    else the agent's clock.
+    else the agent's clock. A fold is the aggregate of an originator that reaches for many
+    responders; its first flow's is shown.
 
     Attributes:
         kind: `opened` or `summary`.
         id: Stable over restarts, equal for all events of the aggregate.
-        event_id: Stable over restarts, of this event alone.
-        revision: 0; higher for the summary of an aggregate that was closed before and went on.
+        revision: 0; higher for the events of an aggregate that was closed before and went on.
         sensor: Name of the sensor.
         created: When the agent made the event.
         rule: The pack.
@@ -86,6 +87,7 @@ class Alert:
         window: Length of the window, ns.
         first: Earliest start of a flow so far.
         last: Latest end of a flow so far.
+        flow_start: Start of `flow`.
         flow_end: End of `flow`.
         count: Flows so far; a connection reported several times while it lives counts once.
         uids: Their Zeek uids, the first ones only.
@@ -96,13 +98,14 @@ class Alert:
         max_uid: Zeek uid of the flow with it, "" if absent.
         flow: The flow that opened the aggregate, under Zeek's field names.
         community_id: Community ID v1 of that flow, "" if it has no addresses.
-        explanation: Why; None where a burst left no time for it.
+        explanation: Why; without reasons where a burst left no time for them.
+        destinations: Of a fold, its responders so far; else 0.
+        at_least: There may be more responders than that.
         early: Summary before its time, since too many aggregates were open.
     """
 
     kind: AlertKind
     id: str
-    event_id: str
     revision: int
     sensor: str
     created: int
@@ -114,6 +117,7 @@ class Alert:
     window: int
     first: int
     last: int
+    flow_start: int
     flow_end: int
     count: int
     uids: tuple[str, ...]
@@ -124,5 +128,19 @@ class Alert:
     max_uid: str
     flow: Row
     community_id: str
-    explanation: Explanation | None
+    explanation: Explanation
+    destinations: int = 0
+    at_least: bool = False
     early: bool = False
+
+    @property
+    def is_fold(self) -> bool:
+        """Whether it stands for many responders."""
+        return self.destinations > 0
+
+    @property
+    def event_id(self) -> str:
+        """Id of this event alone, stable over restarts."""
+        uid = str(self.flow.get("uid", ""))
+        start, end = self.flow_start, self.flow_end
+        return event_id(self.id, self.kind.value, self.revision, uid=uid, start=start, end=end)

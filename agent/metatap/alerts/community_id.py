@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import ipaddress
+import socket
 import struct
 
 from metatap.flow import Row
@@ -58,7 +58,7 @@ def community_id(
     Raises:
         ValueError: an address is not one.
     """
-    one, two = ipaddress.ip_address(source).packed, ipaddress.ip_address(destination).packed
+    one, two = _packed(source), _packed(destination)
     ordered = True
     if protocol in _COUNTERPARTS:
         answer = _COUNTERPARTS[protocol].get(source_port)
@@ -72,6 +72,13 @@ def community_id(
     content = struct.pack("!H", seed) + one + two + bytes((protocol, 0)) + ports
     digest = hashlib.sha1(content, usedforsecurity=False).digest()
     return "1:" + base64.b64encode(digest).decode("ascii")
+
+
+def _packed(address: str) -> bytes:
+    try:
+        return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    except OSError:
+        raise ValueError(f"{address!r} is not an address") from None
 
 
 _WITH_PORTS = frozenset({1, 6, 17, ICMP6, 132})

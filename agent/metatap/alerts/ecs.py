@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from metatap import __version__
-from metatap.alerts.alert import Alert, AlertKind
+from metatap.alerts.alert import Alert, AlertKind, Rule
 from metatap.alerts.community_id import ICMP6, PROTOCOL_NUMBERS
 from metatap.alerts.sentence import sentence, why
+from metatap.detector.explanation import Explanation
 from metatap.flow import Row
 from metatap.packs import Severity
 
@@ -46,30 +48,33 @@ def encode_ecs(alert: Alert) -> bytes:
 
 
 def ecs_document(alert: Alert) -> dict[str, Any]:
-    """One alert as nested mappings; what is absent has no key."""
+    """One alert as nested mappings; what is absent has no key. Not to be changed."""
     severity = SEVERITY[alert.rule.severity]
     summary = alert.kind is AlertKind.SUMMARY
-    document: dict[str, Any] = {
-        "@timestamp": iso_time(alert.last if summary else alert.flow_end),
+    first, last = iso_time(alert.first), iso_time(alert.last)
+    rule = _rule(alert.rule)
+    document = {
+        "@timestamp": last if summary else iso_time(alert.flow_end),
         "message": sentence(alert),
         "ecs": {"version": ECS_VERSION},
-        "event": {
-            "id": alert.event_id,
-            "kind": "alert",
-            "category": ["network", "intrusion_detection"],
-            "type": ["info"],
-            "action": f"alert_{alert.kind}",
-            "module": "metatap",
-            "dataset": "metatap.alert",
-            "created": iso_time(alert.created),
-            "start": iso_time(alert.first),
-            "end": iso_time(alert.last),
-            "severity": severity,
-            "risk_score": float(severity),
-            "reason": why(alert),
-        },
-        "rule": _rule(alert),
-        "threat": _threat(alert.rule.attack),
+        "event": _present(
+            {
+                "id": alert.event_id,
+                "kind": "alert",
+                "category": ["network", "intrusion_detection"],
+                "type": ["info"],
+                "action": f"alert_{alert.kind.value}",
+                "module": "metatap",
+                "dataset": "metatap.alert",
+                "created": iso_time(alert.created),
+                "start": first,
+                "end": last,
+                "severity": severity,
+                "risk_score": float(severity),
+                "reason": why(alert),
+            }
+        ),
+        **rule,
         **_endpoints(alert.flow),
         "network": _network(alert.flow, alert.community_id),
         "observer": {
@@ -79,23 +84,25 @@ def ecs_document(alert: Alert) -> dict[str, Any]:
             "name": alert.sensor,
             "type": "sensor",
         },
-        "related": {"ip": list(dict.fromkeys(ip for ip in (alert.orig, alert.resp) if ip))},
-        "zeek": {"session_id": alert.flow.get("uid")},
+        "related": _present(
+            {"ip": list(dict.fromkeys(ip for ip in (alert.orig, alert.resp) if ip))}
+        ),
+        "zeek": _present({"session_id": alert.flow.get("uid")}),
         "metatap": _own(alert),
     }
-    present: dict[str, Any] = _present(document)
-    return present
+    return _present(document)
 
 
 def iso_time(ns: int) -> str:
     """ns since the epoch as ISO 8601 in UTC, to the millisecond."""
     moment = _EPOCH + timedelta(milliseconds=ns // 1_000_000)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
-def _rule(alert: Alert) -> dict[str, Any]:
-    rule = alert.rule
-    return {
+@lru_cache(maxsize=1024)
+def _rule(rule: Rule) -> dict[str, Any]:
+    """What is the same in every alert of a pack."""
+    fields = {
         "id": rule.id,
         "name": rule.name,
         "description": rule.description,
@@ -104,21 +111,22 @@ def _rule(alert: Alert) -> dict[str, Any]:
         "ruleset": "metatap",
         "version": rule.sha256[:12],
     }
+    return {"rule": _present(fields), "threat": _threat(rule.attack)}
 
 
 def _threat(attack: Sequence[str]) -> dict[str, Any]:
     if not attack:
         return {}
     techniques = list(dict.fromkeys(name.partition(".")[0] for name in attack))
-    below = [name for name in attack if "." in name]
-    return {
-        "framework": "MITRE ATT&CK",
-        "technique": {
-            "id": techniques,
-            "reference": [_technique_page(name) for name in techniques],
-            "subtechnique": {"id": below, "reference": [_technique_page(name) for name in below]},
-        },
+    technique: dict[str, Any] = {
+        "id": techniques,
+        "reference": [_technique_page(name) for name in techniques],
     }
+    below = [name for name in attack if "." in name]
+    if below:
+        pages = [_technique_page(name) for name in below]
+        technique["subtechnique"] = {"id": below, "reference": pages}
+    return {"framework": "MITRE ATT&CK", "technique": technique}
 
 
 def _technique_page(name: str) -> str:
@@ -128,12 +136,14 @@ def _technique_page(name: str) -> str:
 def _endpoints(flow: Row) -> dict[str, Any]:
     has_ports = flow.get("proto") in ("tcp", "udp")
     return {
-        ecs: {
-            "ip": flow.get(f"id.{zeek}_h"),
-            "port": flow.get(f"id.{zeek}_p") if has_ports else None,
-            "bytes": flow.get(f"{zeek}_ip_bytes"),
-            "packets": flow.get(f"{zeek}_pkts"),
-        }
+        ecs: _present(
+            {
+                "ip": flow.get(f"id.{zeek}_h"),
+                "port": flow.get(f"id.{zeek}_p") if has_ports else None,
+                "bytes": flow.get(f"{zeek}_ip_bytes"),
+                "packets": flow.get(f"{zeek}_pkts"),
+            }
+        )
         for ecs, zeek in (("source", "orig"), ("destination", "resp"))
     }
 
@@ -145,16 +155,18 @@ def _network(flow: Row, community_id: str) -> dict[str, Any]:
     number = PROTOCOL_NUMBERS.get(transport or "")
     if transport == "icmp" and is_v6:
         transport, number = "ipv6-icmp", ICMP6
-    return {
-        "type": None if not address else "ipv6" if is_v6 else "ipv4",
-        "transport": None if number is None else transport,
-        "iana_number": None if number is None else str(number),
-        "protocol": flow.get("service", "").partition(",")[0].lower(),
-        "direction": _DIRECTIONS.get((flow.get("local_orig"), flow.get("local_resp"))),
-        "community_id": community_id,
-        "bytes": _sum(flow, "orig_ip_bytes", "resp_ip_bytes"),
-        "packets": _sum(flow, "orig_pkts", "resp_pkts"),
-    }
+    return _present(
+        {
+            "type": None if not address else "ipv6" if is_v6 else "ipv4",
+            "transport": None if number is None else transport,
+            "iana_number": None if number is None else str(number),
+            "protocol": flow.get("service", "").partition(",")[0].lower(),
+            "direction": _DIRECTIONS.get((flow.get("local_orig"), flow.get("local_resp"))),
+            "community_id": community_id,
+            "bytes": _sum(flow, "orig_ip_bytes", "resp_ip_bytes"),
+            "packets": _sum(flow, "orig_pkts", "resp_pkts"),
+        }
+    )
 
 
 _DIRECTIONS: dict[tuple[bool | None, bool | None], str] = {
@@ -172,17 +184,8 @@ def _sum(flow: Row, *names: str) -> int | None:
 
 
 def _own(alert: Alert) -> dict[str, Any]:
-    why_ = alert.explanation
     own: dict[str, Any] = {
-        "alert": {
-            "id": alert.id,
-            "kind": alert.kind.value,
-            "revision": alert.revision,
-            "count": alert.count,
-            "window": {"start": iso_time(alert.window_start), "seconds": alert.window / 1e9},
-            "early": alert.early,
-            "uids": list(alert.uids),
-        },
+        "alert": _alert(alert),
         "score": alert.score,
         "threshold": alert.threshold,
         "threshold_source": alert.threshold_source,
@@ -198,36 +201,61 @@ def _own(alert: Alert) -> dict[str, Any]:
             "sha256": alert.rule.sha256,
             "severity": alert.rule.severity.value,
         },
+        **_why(alert.explanation),
+        "flow": _present(alert.flow),
     }
-    if why_ is not None:
-        own["nearest"] = {
-            "index": why_.nearest_index,
-            "uid": why_.nearest_uid,
-            "distance": why_.nearest_distance,
-        }
-        own["reasons"] = [
+    return _present(own)
+
+
+def _alert(alert: Alert) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "id": alert.id,
+        "kind": alert.kind.value,
+        "revision": alert.revision,
+        "count": alert.count,
+        "window": {"start": iso_time(alert.window_start), "seconds": alert.window / 1e9},
+        "early": alert.early,
+    }
+    if alert.is_fold:
+        fields["destinations"] = alert.destinations
+        fields["destinations_at_least"] = alert.at_least
+    if alert.uids:
+        fields["uids"] = list(alert.uids)
+    return fields
+
+
+def _why(explanation: Explanation) -> dict[str, Any]:
+    return {
+        "nearest": _present(
             {
-                "feature": reason.feature,
-                "words": reason.words,
-                "value": reason.value,
-                "typical": reason.typical,
-                "moved": reason.moved,
-                "text": reason.text,
+                "index": explanation.nearest_index,
+                "uid": explanation.nearest_uid,
+                "distance": explanation.nearest_distance,
             }
-            for reason in why_.reasons
-        ]
-    own["flow"] = alert.flow
-    return own
+        ),
+        "reasons": [
+            _present(
+                {
+                    "feature": reason.feature,
+                    "words": reason.words,
+                    "value": reason.value,
+                    "typical": reason.typical,
+                    "moved": reason.moved,
+                    "text": reason.text,
+                }
+            )
+            for reason in explanation.reasons
+        ],
+    }
 
 
-def _present(value: Any) -> Any:
-    """The value without what is absent: None, "" and empty containers."""
-    if isinstance(value, dict):
-        kept = {key: _present(item) for key, item in value.items()}
-        return {key: item for key, item in kept.items() if item not in (None, "", [], {})}
-    if isinstance(value, list):
-        return [_present(item) for item in value]
-    return value
+def _present(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields without those that are absent: None, "" and empty containers."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if value or (value is not None and not isinstance(value, str | list | dict))
+    }
 
 
 def _cut(value: Any, characters: int, entries: int) -> Any:

@@ -11,15 +11,14 @@ MAX_REASONS = 3
 
 def sentence(alert: Alert) -> str:
     """What, who and why, for a person who sees nothing else."""
-    parts = [f"{alert.rule.name}: {endpoints(alert.flow)}"]
+    parts = [f"{alert.rule.name}: {endpoints(alert.flow)}", _more(alert)]
     if alert.kind is AlertKind.SUMMARY:
         seconds = (alert.last - alert.first) / 1e9
         flows = "1 flow" if alert.count == 1 else f"{alert.count:,} flows"
         parts.append(f", {flows} in {_span(seconds)}")
     nearest = alert.explanation
-    if nearest is not None:
-        example = nearest.nearest_uid or f"number {nearest.nearest_index}"
-        parts.append(f"; most like example {example} of pack {alert.rule.id}")
+    example = nearest.nearest_uid or f"number {nearest.nearest_index}"
+    parts.append(f"; most like example {example} of pack {alert.rule.id}")
     parts.append(f"; score {alert.max_score:.2f} over threshold {alert.threshold:.2f}")
     reason = why(alert)
     if reason:
@@ -29,8 +28,6 @@ def sentence(alert: Alert) -> str:
 
 def why(alert: Alert) -> str:
     """The features that moved the score most, "" where they are not known."""
-    if alert.explanation is None:
-        return ""
     return ", ".join(reason.text for reason in alert.explanation.reasons[:MAX_REASONS])
 
 
@@ -43,6 +40,17 @@ def endpoints(flow: Row) -> str:
         resp = f"[{resp}]:{port}" if ":" in resp else f"{resp}:{port}"
     what = flow.get("service") or ("" if proto == "unknown_transport" else proto)
     return f"{orig} → {resp}" + (f" ({what})" if what else "")
+
+
+def _more(alert: Alert) -> str:
+    """The further hosts that a fold stands for."""
+    if not alert.is_fold:
+        return ""
+    if alert.kind is AlertKind.OPENED:
+        return ", one of many hosts"
+    more = alert.destinations - 1
+    number = f"at least {more:,}" if alert.at_least else f"{more:,}"
+    return f" and {number} more host{'' if more == 1 else 's'}"
 
 
 def _span(seconds: float) -> str:

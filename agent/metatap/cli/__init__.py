@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 
@@ -44,6 +45,12 @@ def cli() -> None:
     """Learn a new threat from five labelled flows and find it on the wire."""
 
 
+def say(text: str) -> None:
+    """Print to standard error; nothing happens where that can't be written."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
+
+
 def main() -> None:
     """Entry point: errors a user can mend are printed without a traceback, exit status 1."""
     try:
@@ -56,5 +63,9 @@ def main() -> None:
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except MetatapError as error:
-        click.echo(f"metatap: {error}", err=True)
+        say(f"metatap: {error}")
+        sys.exit(1)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        say(f"metatap: {place}{error.strerror or error}")
         sys.exit(1)

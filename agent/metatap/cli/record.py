@@ -8,6 +8,7 @@ from types import FrameType
 
 import click
 
+from metatap.cli import say
 from metatap.cli.options import FILE
 from metatap.runtime.logs import configure_logs
 from metatap.sources.recorder import Until, record
@@ -33,12 +34,9 @@ def command(url: str, path: Path, messages: int | None, idle: float | None, *, f
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     until = Until(stop=lambda: bool(stopped), messages=messages, idle_s=idle, final=final)
-    result = record(
-        url, path, until, ready=lambda address: click.echo(f"listening at {address}", err=True)
-    )
-    click.echo(
+    result = record(url, path, until, ready=lambda address: say(f"listening at {address}"))
+    say(
         f"{path}: {result.messages:,} messages, {result.flows:,} flows, {result.lost:,} lost, "
         f"{result.before_join:,} sent before, {result.skipped:,} not readable; "
-        f"ended by {result.ended}",
-        err=True,
+        f"ended by {result.ended}"
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from metatap.cli import say
 from metatap.cli.options import FILE, config_options, loader
 from metatap.runtime.agent import Agent
 from metatap.runtime.logs import configure_logs
@@ -40,7 +41,7 @@ def command(
     agent.run()
     tally = agent.pipeline.tally
     rate = f", {tally.flows / tally.busy:,.0f} flows/s" if tally.busy else ""
-    click.echo(f"{tally.flows:,} flows{rate}, {tally.alerts:,} alert events", err=True)
+    say(f"{tally.flows:,} flows{rate}, {tally.alerts:,} alert events")
     for name, counters in agent.pipeline.stages().items():
         for reason, units in counters.dropped.items():
-            click.echo(f"{name}: {units:,} dropped: {reason}", err=True)
+            say(f"{name}: {units:,} dropped: {reason}")

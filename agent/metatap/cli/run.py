@@ -18,8 +18,8 @@ def command(
 ) -> None:
     """Score a live network: read the configured sources, write alerts.
 
-    TERM drains and ends with status 0; HUP reloads configuration, model and packs and reopens
-    the alert files.
+    TERM drains and ends with status 0, a second TERM ends at once; HUP reloads model, packs
+    and log options and reopens the alert files (sources, sinks and alert options need a restart).
     """
     load = loader(config_path, model, packs, log_level)
     config = load()

@@ -91,6 +91,8 @@ def parse_metadata(props: dict[str, str]) -> Metadata:
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         raise ModelError(f"metatap.features: not features of this agent: {unknown[:5]}")
+    if len(set(names)) < len(names):
+        raise ModelError("metatap.features: a feature stands twice")
     width = len(names)
     ground = _json(props, "metatap.background")
     embedding = _array(ground, "metatap.background", "embedding", (None, None), MAX_BACKGROUND)
@@ -98,6 +100,7 @@ def parse_metadata(props: dict[str, str]) -> Metadata:
         embedding,
         *(_array(ground, "metatap.background", key, (width,)) for key in ("median", "low", "high")),
     )
+    _known("metatap.background.embedding", embedding)
     test = _json(props, "metatap.selftest")
     support = _array(test, "metatap.selftest", "support", (None, width))
     selftest = SelfTest(
@@ -106,6 +109,8 @@ def parse_metadata(props: dict[str, str]) -> Metadata:
         _array(test, "metatap.selftest", "support_label", (len(support),)),
         _array(test, "metatap.selftest", "score", (8,)),
     )
+    _known("metatap.selftest.support_label", selftest.support_label)
+    _known("metatap.selftest.score", selftest.score)
     card = _json(props, "metatap.card")
     if not isinstance(card, dict):
         raise ModelError("metatap.card: not an object")
@@ -119,6 +124,12 @@ def parse_metadata(props: dict[str, str]) -> Metadata:
     )
 
 
+def _known(field: str, values: FloatArray) -> None:
+    """Refuse an array that is empty or has values that are not finite."""
+    if not values.size or not np.isfinite(values).all():
+        raise ModelError(f"{field}: empty, or not finite")
+
+
 def _get(props: dict[str, str], key: str) -> str:
     if key not in props:
         raise ModelError(f"{key}: missing")
@@ -128,7 +139,7 @@ def _get(props: dict[str, str], key: str) -> str:
 def _json(props: dict[str, str], key: str) -> Any:
     try:
         return msgspec.json.decode(_get(props, key))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ModelError(f"{key}: {error}") from None
 
 

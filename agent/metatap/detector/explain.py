@@ -20,7 +20,7 @@ def explain(detections: Detections, row: int, pack: int) -> Explanation:
 
     A feature's weight is by how much the score falls when its value is replaced by the median of
     the model's training background (occlusion, Zeiler & Fergus 2014). One-hot flags of the same
-    field are replaced together.
+    field are replaced together. Protocol and service, and what the flow lacks, are no reasons.
 
     Args:
         detections: The scored batch.
@@ -41,10 +41,12 @@ def explain(detections: Detections, row: int, pack: int) -> Explanation:
         variants[at + 1, columns] = median[columns]
     scores, embedding = model.score(variants, rules.heads)
     moved = scores[0, pack] - scores[1:, pack]
-    reasons = []
-    for at in np.argsort(-moved)[:REASONS]:
-        if moved[at] > 0.0:
-            reason = _reason(groups[at], names, flow[0], median, float(moved[at]))
+    reasons: list[Reason] = []
+    for at in np.argsort(-moved):
+        reason = _reason(groups[at], names, flow[0], median, float(moved[at]))
+        if moved[at] <= 0.0 or len(reasons) == REASONS:
+            break
+        if reason is not None:
             reasons.append(reason)
     support = rules.support[pack]
     distance = np.linalg.norm(support - embedding[0], axis=1)
@@ -69,17 +71,24 @@ def _groups(names: tuple[str, ...]) -> list[list[int]]:
 
 
 _ONE_HOT = frozenset({"proto", "conn_state", "service"})
+"""Fields whose flags are replaced together."""
+
+_PLAIN = frozenset({"proto", "service", "has"})
+"""Fields that say what the flow is, which an analyst sees anyway: no reasons."""
 
 
 def _reason(
     columns: list[int], names: tuple[str, ...], flow: FloatArray, median: FloatArray, moved: float
-) -> Reason:
-    at = columns[0]
-    if len(columns) > 1:
-        set_flags = [column for column in columns if flow[column] == 1.0]
-        at = set_flags[0] if set_flags else columns[0]
+) -> Reason | None:
+    """A reason in words, None where it would tell an analyst nothing."""
+    set_flags = [column for column in columns if flow[column] == 1.0]
+    at = set_flags[0] if set_flags else columns[0]
     feature = FEATURES[INDEX[names[at]]]
     value, typical = _known(flow[at]), _known(median[at])
+    if value is None or feature.name.partition(".")[0] in _PLAIN:
+        return None
+    if len(columns) > 1 and not set_flags:
+        return None
     return Reason(
         feature=feature.name,
         words=feature.words,
@@ -94,11 +103,11 @@ def _known(value: np.float32) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _text(feature: Feature, value: float | None, typical: float | None) -> str:
-    if value is None:
-        return f"{feature.words}: absent"
+def _text(feature: Feature, value: float, typical: float | None) -> str:
     if feature.scale is Scale.FLAG:
         return feature.words if value else f"not: {feature.words}"
+    if feature.name.startswith("history."):
+        return feature.words if value else f"no {feature.words}"
     usual = "" if typical is None else f" (typical {_number(typical, feature.unit)})"
     return f"{feature.words} {_number(value, feature.unit)}{usual}"
 

@@ -1,6 +1,6 @@
 """Thresholds from a background's scores and a pack's own.
 
-The background inside a model file is small and of other networks: nothing is extrapolated beyond it.
+The background inside a model file is small and of other networks: nothing is extrapolated.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import numpy.typing as npt
 
@@ -29,6 +27,9 @@ _NAME_BYTES = text.byte_classes(
     b"0123456789", b"aeiouAEIOU", b"bcdfghjklmnpqrstvwxyzBCDFGHJKLMNPQRSTVWXYZ-._"
 )
 _DIGITS = text.byte_classes(b"0123456789")
+_SERVICE_FLAGS = (*table.SERVICES, "other", "none")
+_SERVICE_WORDS = {name: name for name in _SERVICE_FLAGS} | table.SERVICE_ALIASES
+"""Word in `service` → the flag it sets; any other sets `other`."""
 _NOT_ADDRESS = text.byte_classes(bytes(b for b in range(256) if b not in b"0123456789.:[]"))
 
 
@@ -170,29 +171,18 @@ def _transport(out: _Matrix) -> None:
     out.put("local_resp", out.number("local_resp"))
 
 
-@lru_cache(maxsize=4096)
-def _service_flags(joined: bytes) -> tuple[float, ...]:
-    """Flags of one `service` value: SERVICES, other, none."""
-    flags = dict.fromkeys((*table.SERVICES, "other", "none"), 0.0)
-    if not joined:
-        flags["none"] = 1.0
-    else:
-        for part in joined.decode("ascii", "replace").lower().split(","):
-            name = table.SERVICE_ALIASES.get(part.lstrip("-"), part.lstrip("-"))
-            flags[name if name in flags else "other"] = 1.0
-    return tuple(flags.values())
-
-
 def _services(out: _Matrix) -> None:
     first = INDEX[f"service.{table.SERVICES[0]}"]
-    width = len(table.SERVICES) + 2
+    flags = np.zeros((out.batch.rows, len(_SERVICE_FLAGS)), np.float32)
+    flags[:, -1] = 1.0
     column = out.strings("service")
-    if column is None:
-        out.matrix[:, first : first + width] = _service_flags(b"")
-        return
-    codes, values = text.distinct(column)
-    rows = np.array([_service_flags(value[:256]) for value in values], np.float32)
-    out.matrix[:, first : first + width] = rows[codes]
+    if column is not None:
+        flags[:, -1] = column.lengths() == 0
+        vocabulary = [word.encode() for word in _SERVICE_WORDS]
+        rows, index = text.words(column, vocabulary, separator=b",", strip=b"-", lower=True)
+        target = [_SERVICE_FLAGS.index(flag) for flag in (*_SERVICE_WORDS.values(), "other")]
+        flags[rows, np.array(target)[index]] = 1.0
+    out.matrix[:, first : first + len(_SERVICE_FLAGS)] = flags
 
 
 def _dns(out: _Matrix) -> None:
@@ -259,9 +249,10 @@ def _ssl(out: _Matrix) -> None:
     out.put("ssl.resumed", out.number("ssl.resumed"))
     version = out.strings("ssl.version")
     if version is not None:
-        codes, values = text.distinct(version)
-        flags = [[table.TLS_VERSIONS.get(v) == flag for flag in table.TLS_FLAGS] for v in values]
-        rows = np.array(flags, np.float32)[codes]
+        rows = np.zeros((out.batch.rows, len(table.TLS_FLAGS)), np.float32)
+        at, index = text.words(version, list(table.TLS_VERSIONS))
+        flags = [table.TLS_FLAGS.index(flag) for flag in table.TLS_VERSIONS.values()]
+        rows[at[index >= 0], np.array(flags)[index[index >= 0]]] = 1.0
         rows[~version.mask()] = np.nan
         first = INDEX[f"ssl.version.{table.TLS_FLAGS[0]}"]
         out.matrix[:, first : first + len(table.TLS_FLAGS)] = rows

@@ -11,17 +11,24 @@ import structlog
 
 from metatap.errors import MetatapError
 from metatap.runtime.build import build_pipeline, build_rules
+from metatap.runtime.logs import configure_logs
 from metatap.runtime.pipeline import Pipeline
 from metatap.runtime.settings import Config
 
 POLL = 0.25
 """Seconds a read waits when nothing comes; bounds the reaction to a signal."""
 
-DRAIN_QUIET = 0.5
-"""After TERM the agent reads on until nothing has come for this many seconds."""
+DRAIN_LEAST = 0.5
+"""Seconds the agent reads on after TERM at least, for what is still on its way."""
 
-DRAIN_LIMIT = 30.0
-"""Seconds after which it stops draining in any case; that it did is logged."""
+DRAIN_MOST = 30.0
+"""Seconds it reads on at most, if more keeps coming than it can score."""
+
+UNDRAINED = "undrained"
+"""Reason for flows that were received but not read when the agent had to stop."""
+
+NEED_RESTART = ("sensor", "sources", "sinks", "alerts")
+"""Parts of the configuration that HUP does not apply; a change in them is logged."""
 
 log = structlog.get_logger(__name__)
 
@@ -29,8 +36,10 @@ log = structlog.get_logger(__name__)
 class Agent:
     """Runs one pipeline until its sources end or TERM or INT comes.
 
-    TERM and INT drain and end with success; HUP reloads configuration, model and packs and
-    reopens the sinks. A reload that fails leaves everything as it was and says why.
+    TERM and INT drain and end with success: what has come is scored, what comes later is not
+    waited for. A second one ends at once, and what was not scored is counted. HUP reloads model,
+    packs and all options but `NEED_RESTART` and reopens the sinks. A reload that fails leaves
+    everything as it was and says why.
     """
 
     def __init__(self, load: Callable[[], Config]) -> None:
@@ -45,7 +54,7 @@ class Agent:
         self._load = load
         self.config = load()
         self.pipeline: Pipeline = build_pipeline(self.config)
-        self._stop = False
+        self._stops = 0
         self._reload = False
 
     def run(self) -> None:
@@ -80,6 +89,7 @@ class Agent:
             "flows": tally.flows,
             "busy_seconds": round(tally.busy, 4),
             "alerts": tally.alerts,
+            "sources": [source.status() for source in self.pipeline.sources],
             "stages": {
                 name: {"received": c.received, "passed": c.passed, "dropped": c.dropped}
                 for name, c in self.pipeline.stages().items()
@@ -87,27 +97,27 @@ class Agent:
         }
 
     def _loop(self) -> None:
-        interval = self.config.status_interval
-        due = time.monotonic() + interval
-        while not self._stop and not self.pipeline.done:
+        due = time.monotonic() + self.config.status_interval
+        while not self._stops and not self.pipeline.done:
             self.pipeline.step(POLL)
             if self._reload:
                 self._reload = False
                 self._do_reload()
+            interval = self.config.status_interval
             if interval and time.monotonic() >= due:
                 due = time.monotonic() + interval
                 log.info("agent_status", **self.report())
-        if self._stop:
+        if self._stops:
             self._drain()
 
     def _drain(self) -> None:
-        begin = last = time.monotonic()
-        while time.monotonic() - last < DRAIN_QUIET:
-            if self.pipeline.step(DRAIN_QUIET / 5):
-                last = time.monotonic()
-            if time.monotonic() - begin > DRAIN_LIMIT:
-                log.warning("drain_unfinished", seconds=DRAIN_LIMIT)
-                return
+        begin = time.monotonic()
+        while self._stops == 1 and (spent := time.monotonic() - begin) < DRAIN_MOST:
+            early = spent < DRAIN_LEAST
+            if not self.pipeline.step(DRAIN_LEAST / 5 if early else 0.0) and not early:
+                break
+        if left := self.pipeline.discard(UNDRAINED):
+            log.warning("flows_dropped", reason=UNDRAINED, flows=left)
 
     def _do_reload(self) -> None:
         try:
@@ -115,15 +125,30 @@ class Agent:
             rules = build_rules(config)
         except MetatapError as error:
             log.error("reload_failed", reason=str(error))  # noqa: TRY400 - a user's mistake
+        except Exception:
+            # Whatever a new file brings, the running sensor goes on with what it has.
+            log.exception("reload_failed", reason="unexpected error")
         else:
-            self.config = config
             self.pipeline.detector.swap(rules)
+            self._apply(config)
             log.info("reloaded", packs=[pack.id for pack in rules.packs])
         for sink in self.pipeline.sinks:
             sink.reopen()
 
+    def _apply(self, config: Config) -> None:
+        configure_logs(config.log.level, config.log.format)
+        self.pipeline.batch_rows = config.detector.batch_rows
+        waiting = [
+            name for name in NEED_RESTART if getattr(config, name) != getattr(self.config, name)
+        ]
+        if config.detector.threads != self.config.detector.threads:
+            waiting.append("detector.threads")
+        if waiting:
+            log.warning("reload_needs_restart", options=waiting)
+        self.config = config
+
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
-        self._stop = True
+        self._stops += 1
 
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
         self._reload = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
@@ -10,8 +11,8 @@ import structlog
 
 from metatap.alerts import Aggregator
 from metatap.detector import Detector, Model, RuleSet, shipped_model
-from metatap.errors import PackError
-from metatap.packs import load_folder
+from metatap.errors import ConfigError, PackError
+from metatap.packs import Pack, load_folder
 from metatap.runtime.pipeline import Pipeline
 from metatap.runtime.settings import Config, FileSinkConfig, SinkConfig
 from metatap.sinks import FileSink, Sink, StdoutSink
@@ -32,17 +33,28 @@ def build_rules(config: Config) -> RuleSet:
 
     Raises:
         ModelError: the model is unusable.
+        ConfigError: the folder of packs can't be read.
     """
     model = Model(config.model or shipped_model(), threads=config.detector.threads)
-    packs, faults = load_folder(config.packs or shipped_packs())
+    packs, faults = load_packs(config)
     for fault in faults:
-        log_pack_fault(fault)
-    return RuleSet.build(model, packs, config.detector.false_positive_rate)
+        log.warning("pack_invalid", reason=str(fault))
+    rules = RuleSet.build(model, packs, config.detector.false_positive_rate)
+    if not rules.packs:
+        log.error("no_packs", folder=str(config.packs or shipped_packs()))
+    return rules
 
 
-def log_pack_fault(fault: PackError) -> None:
-    """Say in the log that a pack file is left out, and why."""
-    log.warning("pack_invalid", reason=str(fault))
+def load_packs(config: Config) -> tuple[list[Pack], list[PackError]]:
+    """The packs of the configured folder, and the faults of files that are none.
+
+    Raises:
+        ConfigError: the folder can't be read.
+    """
+    folder = config.packs or shipped_packs()
+    if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
+        raise ConfigError(f"{folder}: the folder of packs can't be read")
+    return load_folder(folder)
 
 
 def build_sinks(config: Config) -> list[Sink]:
@@ -79,6 +91,7 @@ def build_pipeline(config: Config) -> Pipeline:
         window=alerts.window,
         max_open=alerts.max_open,
         max_uids=alerts.max_uids,
+        max_pairs=alerts.max_pairs,
     )
     sinks = build_sinks(config)
     sources = build_sources(config)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from metatap.detector import Model, RuleSet, shipped_model
-from metatap.errors import ConfigError, ModelError
-from metatap.packs import load_folder
-from metatap.runtime.build import shipped_packs
-from metatap.runtime.settings import Config
+from metatap.errors import ConfigError, ModelError, SourceError
+from metatap.runtime.build import load_packs, shipped_packs
+from metatap.runtime.settings import Config, FileSinkConfig, SinkConfig, SourceConfig
+from metatap.sources.endpoint import parse_endpoint
+from metatap.sources.options import WireOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,16 @@ def check(load: Callable[[], Config]) -> Findings:
     try:
         config = load()
     except ConfigError as error:
-        return Findings(tuple(str(error).splitlines()), ())
+        return Findings(error.faults, ())
     notes.append(f"configuration: {len(config.sources)} sources, {len(config.sinks)} sinks")
-    packs, bad = load_folder(config.packs or shipped_packs())
-    faults += [line for error in bad for line in str(error).splitlines()]
+    faults += [fault for item in config.sources for fault in _source_faults(item)]
+    faults += [fault for item in config.sinks for fault in _sink_faults(item)]
+    try:
+        packs, bad = load_packs(config)
+    except ConfigError as error:
+        packs, bad = [], []
+        faults += error.faults
+    faults += [line for error in bad for line in error.faults]
     try:
         model = Model(config.model or shipped_model(), threads=config.detector.threads)
     except ModelError as error:
@@ -48,9 +56,38 @@ def check(load: Callable[[], Config]) -> Findings:
     rules = RuleSet.build(model, packs, config.detector.false_positive_rate)
     paths = {pack.id: pack.path for pack in packs}
     faults += [f"{paths[name]}: refused: {why}" for name, why in rules.refused.items()]
+    if not rules.packs:
+        faults.append(f"{config.packs or shipped_packs()}: no pack is in force")
+    limit = 1.0 / len(model.meta.background.embedding)
+    if config.detector.false_positive_rate < limit:
+        notes.append(
+            f"detector.false_positive_rate {config.detector.false_positive_rate:g}: thresholds "
+            f"can't be set for less than {limit:.1e} by the model's reference background"
+        )
     for pack, threshold in zip(rules.packs, rules.thresholds.tolist(), strict=False):
         flows = pack.flows.rows
         notes.append(
             f"pack {pack.id}: {flows} flows, threshold {threshold:.2f} ({rules.threshold_source})"
         )
     return Findings(tuple(faults), tuple(notes))
+
+
+def _source_faults(item: SourceConfig) -> list[str]:
+    """What keeps a source from being opened, as far as can be told without opening it."""
+    try:
+        options = WireOptions().with_values(item.options)
+        if "://" in item.url:
+            parse_endpoint(item.url, options)
+        elif not os.access(item.url, os.R_OK):
+            return [f"{item.where}: {item.url}: can't be read"]
+    except SourceError as error:
+        return [f"{item.where}: {error}"]
+    return []
+
+
+def _sink_faults(item: SinkConfig) -> list[str]:
+    """What keeps a sink from being written."""
+    if not isinstance(item, FileSinkConfig):
+        return []
+    place = item.path if item.path.exists() else item.path.absolute().parent
+    return [] if os.access(place, os.W_OK) else [f"{item.path}: can't be written"]

@@ -211,6 +211,13 @@ OPTIONS: tuple[Option, ...] = (
         "Alerts held open at once, at most, to bound memory; the oldest is closed early.",
     ),
     Option(
+        "alerts.max_pairs",
+        whole(1, 65_536, "hosts"),
+        32,
+        "Hosts that one host reaches with an alert each, by pack and window, at most; further ones "
+        "share an alert, so that a scan does not flood the store.",
+    ),
+    Option(
         "alerts.max_uids",
         whole(1, 1000, "uids"),
         16,

@@ -6,12 +6,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from metatap.alerts import Aggregator, Alert, encode_ecs
 from metatap.counters import Counters
 from metatap.detector import Detector
+from metatap.errors import ModelError
 from metatap.flow import FlowBatch
 from metatap.sinks import Sink
 from metatap.sources import Source
+
+MODEL_FAILED = "model_failed"
+"""Reason for flows that the model could not score; the next batch is tried again."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -21,13 +29,11 @@ class Tally:
     Attributes:
         flows: Flows scored.
         busy: Seconds spent on them, from the decoded batch to the written alerts.
-        read: Seconds spent in the sources, waiting included.
         alerts: Alert events written, `opened` and `summary` together.
     """
 
     flows: int = 0
     busy: float = 0.0
-    read: float = 0.0
     alerts: int = 0
 
 
@@ -40,6 +46,7 @@ class Pipeline:
         aggregator: Hits → alerts.
         sinks: Where alerts go; each gets every alert.
         tally: Running totals.
+        batch_rows: Flows scored at once, at most.
     """
 
     def __init__(
@@ -55,7 +62,7 @@ class Pipeline:
         self.aggregator = aggregator
         self.sinks = tuple(sinks)
         self.tally = Tally()
-        self._batch_rows = batch_rows
+        self.batch_rows = batch_rows
 
     @property
     def done(self) -> bool:
@@ -71,25 +78,33 @@ class Pipeline:
         Returns:
             Flows scored.
         """
-        rows = 0
-        share = timeout / max(len(self.sources), 1)
+        rows = sum(self._read(source, 0.0) for source in self.sources)
+        if rows:
+            return rows
+        self._write(self.aggregator.expire())
+        for sink in self.sinks:
+            sink.retry()
         for source in self.sources:
-            begin = time.perf_counter()
-            batch = source.read(share)
-            self.tally.read += time.perf_counter() - begin
-            if batch is not None:
-                rows += batch.rows
-                self.process(batch)
-        if not rows:
-            self._write(self.aggregator.expire())
+            rows = self._read(source, timeout / len(self.sources))
+            if rows:
+                break
         return rows
+
+    def discard(self, reason: str) -> int:
+        """Read no more: count what the sources still hold as dropped; returns how many flows."""
+        return sum(source.discard(reason) for source in self.sources)
 
     def process(self, batch: FlowBatch) -> None:
         """Score one batch and write what it gave rise to."""
         begin = time.perf_counter()
-        for chunk in batch.chunks(self._batch_rows):
-            alerts = self.aggregator.add(self.detector.detect(chunk))
-            self._write(alerts)
+        for chunk in batch.chunks(self.batch_rows):
+            try:
+                detections = self.detector.detect(chunk)
+            except ModelError as error:
+                self.detector.flows.drop(MODEL_FAILED, chunk.rows)
+                log.error("flows_unscored", flows=chunk.rows, reason=str(error))  # noqa: TRY400
+                continue
+            self._write(self.aggregator.add(detections))
         self._write(self.aggregator.expire())
         self.tally.flows += batch.rows
         self.tally.busy += time.perf_counter() - begin
@@ -97,6 +112,10 @@ class Pipeline:
     def finish(self) -> None:
         """Close open aggregates, write their summaries, free sources and sinks."""
         self._write(self.aggregator.flush())
+        self.close()
+
+    def close(self) -> None:
+        """Free sources and sinks."""
         for source in self.sources:
             source.close()
         for sink in self.sinks:
@@ -114,6 +133,13 @@ class Pipeline:
         for at, sink in enumerate(self.sinks):
             counters[f"sink.{at}.alerts"] = sink.alerts
         return counters
+
+    def _read(self, source: Source, timeout: float) -> int:
+        batch = source.read(timeout)
+        if batch is None:
+            return 0
+        self.process(batch)
+        return batch.rows
 
     def _write(self, alerts: Sequence[Alert]) -> None:
         if not alerts:

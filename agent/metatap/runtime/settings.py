@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,14 +12,14 @@ class SourceConfig:
     """One source of flows.
 
     Attributes:
-        url: What to read, e.g. `zeek+zmq:tcp://127.0.0.1:5555`.
+        url: What to read, e.g. `zeek+tcp://127.0.0.1:5555`.
         options: Options of the source by name, checked by the source.
         where: Where it is configured, for messages: `file:line` or a flag.
     """
 
     url: str
     options: dict[str, Any]
-    where: str = ""
+    where: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,13 @@ class AlertsConfig:
     Attributes:
         window: Length of a window, seconds of flow time.
         max_open: Aggregates held at once, at most.
+        max_pairs: Destinations of one originator with an alert each, at most.
         max_uids: Zeek uids listed in an alert, at most.
     """
 
     window: float
     max_open: int
+    max_pairs: int
     max_uids: int
 
 

@@ -32,6 +32,14 @@ class Sink(Protocol):
         """Try to bring everything taken so far to its place."""
         ...
 
+    def retry(self) -> None:
+        """Try again to bring what is held back, if its pause is over; costs nothing otherwise.
+
+        Called whenever the agent has nothing else to do, so that what a fault held back does not
+        wait for the next alert.
+        """
+        ...
+
     def reopen(self) -> None:
         """Open the place anew, e.g. after a rotation."""
         ...

@@ -5,16 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
 
 from metatap.counters import Counters
-
-MAX_HELD_BYTES = 32 * 2**20
-"""Alerts held for another try while the file can't be written, at most; the oldest go first."""
+from metatap.sinks.backlog import Backlog
 
 RETRY_SECONDS = 1.0
 """Pause between tries."""
@@ -27,10 +24,10 @@ log = structlog.get_logger(__name__)
 class FileSink:
     """Appends to a file with one write a batch.
 
-    A write that fails is tried again a second later with what came meanwhile; the last
-    `MAX_HELD_BYTES` are kept for it. Part of a line that a full disk or a crash left behind is
-    ended with a line end before anything is appended, so that only that line is unreadable. A file
-    that was moved away is written to until `reopen`.
+    A write that fails is tried again a second later, at the next `write` or `retry`, with what came
+    meanwhile; the last `MAX_HELD_BYTES` are kept for it. Part of a line that a full disk or a crash
+    left behind is ended with a line end before anything is appended, so that only that line is
+    unreadable. A file that was moved away is written to until `reopen`.
     """
 
     def __init__(
@@ -52,8 +49,7 @@ class FileSink:
         self._path = path
         self._fsync = fsync
         self._monotonic = monotonic
-        self._held: deque[bytes] = deque()
-        self._held_bytes = 0
+        self._backlog = Backlog(self.name, self.alerts, monotonic)
         self._file: int | None = None
         self._retry_at = 0.0
         self._failing = ""
@@ -62,19 +58,21 @@ class FileSink:
     def write(self, lines: Sequence[bytes]) -> None:
         """Append alerts, or hold them if the file can't be written now."""
         if self._is_closed:
-            self.alerts.drop("closed", len(lines))
+            self._backlog.refuse("closed", len(lines))
             return
-        self._held.extend(lines)
-        self._held_bytes += sum(map(len, lines))
-        self.alerts.received += len(lines)
-        if self._held and self._monotonic() >= self._retry_at:
-            self._write_held()
-        self._drop(MAX_HELD_BYTES)
+        self._backlog.take(lines)
+        self.retry()
+        self._backlog.trim(self._failing or "write_failed")
 
     def flush(self) -> None:
         """Try at once to write what is held."""
-        if self._held and not self._is_closed:
+        if self._backlog.lines and not self._is_closed:
             self._write_held()
+
+    def retry(self) -> None:
+        """Write what is held, a second after the last try at the earliest."""
+        if self._monotonic() >= self._retry_at:
+            self.flush()
 
     def reopen(self) -> None:
         """Close the file; the next alert opens the path anew."""
@@ -86,12 +84,13 @@ class FileSink:
         if self._is_closed:
             return
         self.flush()
-        self._drop(0)
+        self._backlog.clear(self._failing or "write_failed")
+        self._backlog.settle()
         self._release()
         self._is_closed = True
 
     def _write_held(self) -> None:
-        content = b"\n".join((*self._held, b""))
+        content = b"\n".join((*self._backlog.lines, b""))
         written = 0
         try:
             file = self._open()
@@ -106,7 +105,7 @@ class FileSink:
         except OSError as error:
             self._fail(error, b"")
             return
-        self._pass(len(self._held))
+        self._backlog.passes(len(self._backlog.lines))
         if self._failing:
             log.info("sink_recovered", sink=self.name)
             self._failing = ""
@@ -130,32 +129,13 @@ class FileSink:
 
     def _fail(self, error: OSError, written: bytes) -> None:
         """Keep what is not yet written for later; the whole lines in `written` are done."""
-        self._pass(written.count(b"\n"))
+        self._backlog.passes(written.count(b"\n"))
         self._release()
         self._retry_at = self._monotonic() + RETRY_SECONDS
         reason = "disk_full" if error.errno in _FULL else "write_failed"
         if reason != self._failing:
             self._failing = reason
             log.warning("sink_failed", sink=self.name, reason=reason, error=str(error))
-
-    def _pass(self, lines: int) -> None:
-        for _ in range(lines):
-            self._forget()
-        self.alerts.passed += lines
-
-    def _drop(self, limit: int) -> None:
-        """Drop the oldest alerts over `limit` bytes; they are counted as received already."""
-        lines = 0
-        while self._held and (self._held_bytes > limit or not limit):
-            self._forget()
-            lines += 1
-        if lines:
-            reason = self._failing or "write_failed"
-            self.alerts.dropped[reason] = self.alerts.dropped.get(reason, 0) + lines
-            log.warning("alerts_dropped", sink=self.name, reason=reason, alerts=lines)
-
-    def _forget(self) -> None:
-        self._held_bytes -= len(self._held.popleft())
 
     def _release(self) -> None:
         if self._file is not None:

@@ -9,6 +9,7 @@ Dropped, and counted under these names:
 |---|---|---|
 | flows | `lost` | sent by Zeek, not read here; known by the gap in the sequence numbers |
 | flows, messages | `duplicate` | of a batch older than the one that was due |
+| flows | as `discard` is told | read or received here, and given up at the end |
 | messages | `parts` `not_utf8` `serializer` `event` | not a message of Zeek's script |
 | messages | `too_big` | larger than the options allow |
 | messages | `version` | another version of the contract |

@@ -38,6 +38,23 @@ class Source(Protocol):
         """
         ...
 
+    def discard(self, reason: str) -> int:
+        """Take nothing more: count what is queued in this process as flows dropped for `reason`.
+
+        Afterwards the source is done. What was never received (the rest of a file) is not counted.
+
+        Args:
+            reason: Name that `flows.dropped` gets.
+
+        Returns:
+            The number of flows dropped; 0 the second time.
+        """
+        ...
+
+    def status(self) -> dict[str, object]:
+        """What a person may want to see in the log: small, and JSON can say it."""
+        ...
+
     def close(self) -> None:
         """Free sockets and files; idempotent."""
         ...

@@ -8,25 +8,37 @@
 first one is: bound, it is what Zeek's `connect_xsub_endpoint` names; in a cluster it connects to
 the proxy's other endpoint,
 `tcp://127.0.0.1:5556`. Any field of `WireOptions` may be set too, e.g. `shards=0,1&rcvhwm=5000`.
+
+ZeroMQ asks nobody who they are, and whoever can connect can fill this process's memory: it bounds
+neither the parts of an unfinished message nor the bytes of those that wait. So a bound port has to
+be on loopback, a Unix socket in a folder of its own, or behind a firewall; another one is logged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
+import structlog
 import zmq
 
 from metatap.errors import SourceError
+from metatap.sources.ipc import unshared
 from metatap.sources.options import WireOptions
 from metatap.sources.wire_layout import HELLO_TOPIC, shard_topic
 
+_log = structlog.get_logger(__name__)
+
 SCHEMES = ("zeek+tcp", "zeek+ipc")
 
-_FRAME_FACTOR = 16
+_FRAME_FACTOR = 8
 """ZeroMQ closes a connection that sends a part of more than this many times `max_message_bytes`.
 What is above the limit and below this is read in order to be counted as `too_big`."""
+
+_SUBSCRIPTION_MAX_BYTES = 65_536
+"""Longest topic that a Zeek may subscribe to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +125,7 @@ def open_to_zeek(
     if endpoint.to_zeek is None:
         return None
     socket = _socket(context, zmq.PUB, endpoint.to_zeek)
+    socket.maxmsgsize = _SUBSCRIPTION_MAX_BYTES
     return _attach(socket, endpoint.to_zeek, bind=endpoint.bind)
 
 
@@ -130,15 +143,32 @@ def _socket(context: zmq.Context[zmq.Socket[bytes]], kind: int, address: str) ->
 
 def _attach(socket: zmq.Socket[bytes], address: str, *, bind: bool) -> zmq.Socket[bytes]:
     try:
-        if bind:
-            socket.bind(address)
-        else:
+        if not bind:
             socket.connect(address)
+        else:
+            with unshared(address):
+                socket.bind(address)
     except zmq.ZMQError as error:
         socket.close()
         verb = "bound" if bind else "connected to"
         raise SourceError(f"{address}: can't be {verb}: {error}") from None
+    except SourceError:
+        socket.close()
+        raise
+    if bind and _exposed(address):
+        _log.warning("port_exposed", address=address, why="anyone who connects can fill our memory")
     return socket
+
+
+def _exposed(address: str) -> bool:
+    """Whether another machine can connect to what is bound there."""
+    if not address.startswith("tcp://"):
+        return False
+    host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return host not in ("localhost", "lo")
 
 
 def receive(socket: zmq.Socket[bytes], most: int = 5) -> list[memoryview]:

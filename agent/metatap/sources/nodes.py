@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Literal, NamedTuple
+
+REPORT_NODES = 32
+"""Nodes told of in a report; of the others there is the number."""
+
+REPORT_SHARDS = 16
+"""Shards whose loss a report tells, a node; those that lost most."""
 
 State = Literal["active", "idle", "dead", "ended"]
+
+
+class Due(NamedTuple):
+    """What was sent so far of a shard, as known here; the next batch has these numbers.
+
+    Attributes:
+        flows: Flows sent, the next batch's `flows_before`.
+        batches: Batches sent, the next batch's number.
+    """
+
+    flows: int = 0
+    batches: int = 0
 
 
 @dataclass(slots=True)
@@ -14,14 +32,14 @@ class Boot:
     """One start of Zeek on a node.
 
     Attributes:
-        joining: It ran before this receiver did, and no heartbeat has come yet.
+        joining: It may have run before this receiver did, and no heartbeat has come yet.
         final: Its final heartbeat has come.
-        shards: Shard → flows sent so far as known here, which is the next batch's `flows_before`.
+        shards: Shard → what was sent of it so far.
     """
 
     joining: bool
     final: bool = False
-    shards: dict[int, int] = field(default_factory=dict)
+    shards: dict[int, Due] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -109,6 +127,14 @@ class NodeStatus:
     restarts: int
     unfinished: int
 
+    def report(self) -> dict[str, object]:
+        """The same for the log; of many shards those that lost most."""
+        most = sorted(self.lost_by_shard.items(), key=lambda item: (-item[1], item[0]))
+        shards = {str(shard): lost for shard, lost in most[:REPORT_SHARDS]}
+        if rest := sum(lost for _, lost in most[REPORT_SHARDS:]):
+            shards["others"] = rest
+        return asdict(self) | {"seen_s_ago": round(self.seen_s_ago, 1), "lost_by_shard": shards}
+
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
@@ -127,3 +153,15 @@ class SourceStatus:
     before_join: int
     unknown_values: Mapping[str, int]
     forgotten: int
+
+    def report(self) -> dict[str, object]:
+        """The same as JSON can say it and a log can hold it: of many nodes the troubled ones."""
+        worst = sorted(self.nodes, key=lambda node: (node.state != "dead", -node.lost, node.node))
+        return {
+            "nodes": [node.report() for node in worst[:REPORT_NODES]],
+            "more_nodes": len(worst[REPORT_NODES:]),
+            "lost": self.lost,
+            "before_join": self.before_join,
+            "unknown_values": dict(self.unknown_values),
+            "forgotten": self.forgotten,
+        }

@@ -25,7 +25,7 @@ class WireOptions:
         rcvhwm: Messages ZeroMQ holds for us before it drops some (counted as lost); 0 is no limit.
         silent_s: A node not heard of for so long (seconds) is dead; its heartbeat comes each
             second.
-        join_s: A node first heard of within so many seconds of the first message (or of binding)
+        join_s: A Zeek first heard of within so many seconds of the first message (or of binding)
             was running before: what it had sent by then is `before_join`, not lost.
     """
 

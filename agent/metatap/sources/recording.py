@@ -66,9 +66,18 @@ class RecordingSource:
                 self._session.check(self._now)
         return self._session.take()
 
-    def status(self) -> SourceStatus:
+    def discard(self, reason: str) -> int:
+        """Drop what is decoded and waits; the rest of the file was never received."""
+        self.close()
+        return self._session.discard(reason)
+
+    def heard(self) -> SourceStatus:
         """Nodes, when they were last seen by the recording's clock, and what was lost."""
         return self._session.status(self._now)
+
+    def status(self) -> dict[str, object]:
+        """The same as JSON can say it, for the log."""
+        return self.heard().report()
 
     def close(self) -> None:
         """Free the file; idempotent."""

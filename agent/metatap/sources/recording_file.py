@@ -24,6 +24,7 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -90,9 +91,10 @@ class RecordingWriter:
         except OSError as error:
             raise SourceError(f"{path}: {error.strerror}") from None
         self._file = gzip.GzipFile("", "wb", 6, self._raw, mtime=0)
-        self._file.write(
-            _FILE_HEAD.pack(MAGIC, time.time_ns() if started_ns is None else started_ns)
-        )
+        with self._named():
+            self._file.write(
+                _FILE_HEAD.pack(MAGIC, time.time_ns() if started_ns is None else started_ns)
+            )
 
     def write(self, time_ns: int, parts: Sequence[Buffer]) -> None:
         """Append one message; `time_ns` since the start.
@@ -103,22 +105,40 @@ class RecordingWriter:
         body = b"".join(piece for part in parts for piece in (_PART.pack(len(part)), part))
         checked = _CHECKED_HEAD.pack(time_ns, len(body))
         crc = zlib.crc32(body, zlib.crc32(checked))
-        try:
+        with self._named():
             self._file.write(_RECORD_HEAD.pack(time_ns, len(body), crc))
             self._file.write(body)
-        except OSError as error:
-            raise SourceError(f"{self._path}: {error.strerror}") from None
         self.messages += 1
         self.size += len(body)
 
     def flush(self) -> None:
-        """Make what was written readable, should the process die."""
-        self._file.flush()
+        """Make what was written readable, should the process die.
+
+        Raises:
+            SourceError: the file can't be written.
+        """
+        with self._named():
+            self._file.flush()
 
     def close(self) -> None:
-        """End the file; idempotent."""
-        self._file.close()
-        self._raw.close()
+        """End the file; idempotent.
+
+        Raises:
+            SourceError: the file can't be written; it is closed all the same.
+        """
+        with self._named():
+            try:
+                self._file.close()
+            finally:
+                self._raw.close()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors of the file as this module's, with its name."""
+        try:
+            yield
+        except OSError as error:
+            raise SourceError(f"{self._path}: {error.strerror}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -129,7 +149,9 @@ class RecordingWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        # What went wrong first is what is told.
+        with nullcontext() if kind is None else suppress(SourceError):
+            self.close()
 
 
 class RecordingReader:

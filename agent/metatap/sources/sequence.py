@@ -9,7 +9,8 @@ never ours.
 Within one (node, boot, shard) a batch's `flows_before` is due to be what was sent before it. A
 difference is a loss, and a heartbeat's totals ahead of what was read are a loss at the tail, since
 both travel in order on one connection; either moves the due number on, so that no loss is counted
-twice. A bad message moves nothing: its flows show up as the gap before the next batch.
+twice. A bad message moves nothing: its flows show up as the gap before the next batch. Nor does a
+number that can't be: so many flows lost in so many batches is checked against what a batch holds.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from __future__ import annotations
 import structlog
 
 from metatap.counters import Counters
+from metatap.errors import WireError
 from metatap.sources.messages import Header, Hello
-from metatap.sources.nodes import Boot, Node, NodeStatus
+from metatap.sources.nodes import Boot, Due, Node, NodeStatus
 from metatap.sources.options import WireOptions
 
 _log = structlog.get_logger(__name__)
@@ -28,6 +30,9 @@ MAX_BOOTS = 1024
 
 MAX_SHARDS = 65_536
 """Shards remembered at most, of all boots together."""
+
+MAX_BATCH_ROWS = 1 << 20
+"""Flows in one batch at most, read or lost; far beyond what `max_rows` lets through."""
 
 
 class SequenceTracker:
@@ -70,23 +75,27 @@ class SequenceTracker:
 
         Returns:
             Whether to pass it on; a batch older than the one due is not.
+
+        Raises:
+            WireError: `range`, its numbers can't follow those before it; nothing was counted.
         """
         node, boot = self._boot(header.node, header.boot, now)
-        due = boot.shards.get(header.shard)
+        due, sent = boot.shards.get(header.shard), Due(header.flows_before, header.batch)
+        _check("flows.header.flows_before", due, sent)
         if due is None:
             # Nothing was known of this shard: it starts at 0, unless its boot was joined half-way
             # and no heartbeat has told yet what it had sent by then.
-            due = 0
+            due = Due()
             if boot.joining:
-                due = header.flows_before
-                self._joined(node, due)
+                due = sent
+                self._joined(node, due.flows)
             self._remember(boot, header.shard, due)
-        if header.flows_before < due:
+        if sent.flows < due.flows:
             self.flows.drop("duplicate", header.rows)
             node.duplicates += header.rows
             return False
-        self._lost(node, header.flows_before - due, header.shard)
-        boot.shards[header.shard] = header.flows_before + header.rows
+        self._lost(node, sent.flows - due.flows, header.shard)
+        boot.shards[header.shard] = Due(sent.flows + header.rows, sent.batches + 1)
         self.flows.passes(header.rows)
         node.passed += header.rows
         if header.rows:
@@ -94,18 +103,27 @@ class SequenceTracker:
         return True
 
     def hello(self, hello: Hello, now: float) -> None:
-        """Account for a heartbeat; `now` as for `batch`."""
+        """Account for a heartbeat; `now` as for `batch`.
+
+        Raises:
+            WireError: `range`, its numbers can't follow those before it; nothing was counted.
+        """
         node, boot = self._boot(hello.node, hello.boot, now)
-        for shard, total in zip(hello.shards, hello.flows, strict=True):
-            if self._shards and shard not in self._shards:
-                continue
+        totals = {
+            shard: Due(flows, batches)
+            for shard, flows, batches in zip(hello.shards, hello.flows, hello.batches, strict=True)
+            if not self._shards or shard in self._shards
+        }
+        for shard, total in totals.items():
+            _check("hello.flows", boot.shards.get(shard), total)
+        for shard, total in totals.items():
             due = boot.shards.get(shard)
             if due is None:
-                due = total if boot.joining else 0
-                self._joined(node, due)
+                due = total if boot.joining else Due()
+                self._joined(node, due.flows)
                 self._remember(boot, shard, due)
-            if total > due:
-                self._lost(node, total - due, shard)
+            if total.flows > due.flows:
+                self._lost(node, total.flows - due.flows, shard)
                 boot.shards[shard] = total
         boot.joining = False
         if hello.final and not boot.final:
@@ -153,10 +171,14 @@ class SequenceTracker:
         return node, boot
 
     def _new_boot(self, name: str, boot_id: str, node: Node | None, now: float) -> Boot:
-        """A boot that was not known; only a node's first one can have been joined half-way."""
+        """A boot that was not known; in the first seconds it may have been joined half-way.
+
+        A node's second one too: two Zeeks under one name may both have been running before.
+        """
+        joined_at = now if self._joined_at is None else self._joined_at
+        made = Boot(joining=now - joined_at < self._join_s)
         if node is None:
-            joined_at = now if self._joined_at is None else self._joined_at
-            return Boot(joining=now - joined_at < self._join_s)
+            return made
         node.restarts += 1
         before = self._boots.get((name, node.boot))
         if before is not None and not before.final:
@@ -164,9 +186,9 @@ class SequenceTracker:
             _log.warning("zeek_restarted_without_final", node=name, boot=node.boot, next=boot_id)
         else:
             _log.info("zeek_restarted", node=name, boot=node.boot, next=boot_id)
-        return Boot(joining=False)
+        return made
 
-    def _remember(self, boot: Boot, shard: int, due: int) -> None:
+    def _remember(self, boot: Boot, shard: int, due: Due) -> None:
         boot.shards[shard] = due
         self._remembered += 1
         while self._remembered > MAX_SHARDS and len(self._boots) > 1:
@@ -191,3 +213,15 @@ class SequenceTracker:
             self.flows.drop("lost", flows)
             node.lost += flows
             node.lost_by_shard[shard] = node.lost_by_shard.get(shard, 0) + flows
+
+
+def _check(field: str, due: Due | None, sent: Due) -> None:
+    """Refuse a jump of more flows than so many batches hold, or of fewer, each having one at least.
+
+    Without this, one wrong number would make every later batch a duplicate. What is behind is left
+    alone: an old message is no jump.
+    """
+    due = due or Due()
+    flows, batches = sent.flows - due.flows, sent.batches - due.batches
+    if flows >= 0 and not batches <= flows <= batches * MAX_BATCH_ROWS:
+        raise WireError("range", field, f"{flows} flows missing in {batches} batches")

@@ -1,8 +1,8 @@
 """From raw messages to batches, with everything counted: what both wire sources share.
 
 In: messages of four parts. Out: batches. Dropped: messages under a name of `zeek_wire.REASONS` or
-`duplicate`; flows as `lost` or `duplicate` (see `sequence`). Each reason is logged at most once a
-minute, with node, batch and field.
+`duplicate`; flows as `lost` or `duplicate` (see `sequence`), or as `discard` is told. Each reason
+is logged at most once a minute, with node, batch and field.
 """
 
 from __future__ import annotations
@@ -62,6 +62,15 @@ class WireSession:
             parts: The parts of the message.
             now: Seconds on any steady clock.
         """
+        self._read(parts, now, decode=True)
+
+    def turn_away(self, parts: Sequence[Buffer], now: float, reason: str) -> int:
+        """Account for one message by its header, and drop its flows for `reason`; their number."""
+        passed = self.flows.passed
+        self._read(parts, now, decode=False)
+        return self._drop(self.flows.passed - passed, reason)
+
+    def _read(self, parts: Sequence[Buffer], now: float, *, decode: bool) -> None:
         header = None
         lost = self._lost()
         try:
@@ -72,16 +81,19 @@ class WireSession:
                 self._say_lost(message.node, self._lost() - lost, now)
                 return
             header = message.header
-            decoded = message.decode(self._source)
+            decoded = message.decode(self._source) if decode else None
+            new = self._tracker.batch(header, now)
         except WireError as error:
             self.skip(error, parts, now, header)
             return
-        if not self._tracker.batch(header, now):
+        if not new:
             self.messages.drop("duplicate")
             self._warn("batch_duplicate", "duplicate", now, node=header.node, batch=header.batch)
             return
         self.messages.passes(1)
         self._say_lost(header.node, self._lost() - lost, now, header.batch)
+        if decoded is None:
+            return
         for column, rows in decoded.unknown.items():
             self.unknown_values[column] = self.unknown_values.get(column, 0) + rows
             self._warn("value_unknown", column, now, node=header.node, column=column, flows=rows)
@@ -125,6 +137,13 @@ class WireSession:
         self._waiting_rows -= rows
         return concat(parts)
 
+    def discard(self, reason: str) -> int:
+        """Drop the decoded batches that wait to be taken; the number of their flows."""
+        rows = self._waiting_rows
+        self._waiting.clear()
+        self._waiting_rows = 0
+        return self._drop(rows, reason)
+
     def check(self, now: float) -> None:
         """Notice nodes that have gone silent."""
         self._tracker.check(now)
@@ -138,6 +157,13 @@ class WireSession:
             dict(self.unknown_values),
             self._tracker.forgotten,
         )
+
+    def _drop(self, rows: int, reason: str) -> int:
+        """Count flows that were counted as passed on as dropped after all."""
+        if rows:
+            self.flows.passed -= rows
+            self.flows.dropped[reason] = self.flows.dropped.get(reason, 0) + rows
+        return rows
 
     def _lost(self) -> int:
         return self.flows.dropped.get("lost", 0)

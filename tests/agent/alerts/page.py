@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-
 import msgspec
 from tests.agent.alerts.scored import Clocks, detections, explain, flow
 
 from metatap.alerts import Aggregator, Alert
 from metatap.alerts.ecs import MAX_LINE, ecs_document
 from metatap.alerts.ecs_fields import FIELDS, EcsField
+from metatap.alerts.folding import MAX_DESTINATIONS
 
 _HEAD = f"""\
 <!-- Made by `make docs` from agent/metatap/alerts/ecs_fields.py; edit that. -->
@@ -24,11 +23,21 @@ are one alert. The first hit gives an event `opened` at once. When the window is
 flows are expected, `summary` repeats it with the number of flows, first and last time, the highest
 score and the first uids. Both have the same `metatap.alert.id` and each has its own `event.id`;
 both ids are the same when the same flows are read again, so a store that keeps one document an
-`event.id` holds no duplicates. Flows that come later still give a further `summary` with a higher
-`metatap.alert.revision`. A connection that is reported while it lives counts once.
+`event.id` holds no duplicates, and no two events have the same one. Flows that come later still
+give a further `summary` with a higher `metatap.alert.revision`; if the alert is no longer known by
+then, since too many came after it, a further `opened` too. A connection that is reported while it
+lives counts once.
 
-In a burst of new alerts only the first 256 of a batch are explained; the others lack
-`metatap.nearest`, `metatap.reasons` and `event.reason`.
+## Scans and bursts
+A host that reaches for many others would flood the store: of one pack, host and window the first 32
+destinations (`alerts.max_pairs`) have an alert each and all further ones share one more. That has
+`metatap.alert.destinations`, how many hosts it stands for so far: 1 in `opened`, all in `summary`,
+at most {MAX_DESTINATIONS:,}; `metatap.alert.destinations_at_least` is true where there may be more.
+Its `destination` and `metatap.flow` are those of its first flow.
+
+Explanations take at most 5 % of the time, beyond half a second saved up for a burst, but one alert
+of each pack a minute is explained in any case. The others lack `metatap.reasons` and
+`event.reason`.
 
 `network.community_id` is the one Zeek logs. The specification differs from Zeek 8.0 where a host
 talks to itself, and Zeek's is taken there. A transport that is neither TCP, UDP nor ICMP has none.
@@ -71,7 +80,3 @@ def _table(fields: list[EcsField]) -> list[str]:
         for field in fields
     ]
     return ["| field | type | there | what |", "|---|---|---|---|", *rows]
-
-
-if __name__ == "__main__":
-    sys.stdout.write(render())

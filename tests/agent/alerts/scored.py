@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from types import SimpleNamespace
 from typing import Any, cast
@@ -122,9 +123,18 @@ EXPLANATION = Explanation(
 )
 
 
+ALIKE = replace(EXPLANATION, reasons=())
+"""What is said where there was no time to explain."""
+
+
 def explain(_detections: Detections, _row: int, _pack: int) -> Explanation:
     """The same explanation for every hit."""
     return EXPLANATION
+
+
+def alike(_detections: Detections, hits: Sequence[tuple[int, int]]) -> list[Explanation]:
+    """The same nearest example for every hit."""
+    return [ALIKE] * len(hits)
 
 
 class Clocks:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from structlog.testing import capture_logs
 from tests.agent.alerts.scored import (
     EXPLANATION,
     SCAN,
@@ -24,9 +21,7 @@ from tests.agent.alerts.scored import (
 )
 
 from metatap.alerts import Aggregator, Alert, AlertKind, aggregation
-from metatap.alerts import aggregate as module
 from metatap.detector import Detections
-from metatap.packs import Pack
 
 NS = 10**9
 
@@ -100,12 +95,18 @@ def test_pack_pair_and_window_each_make_an_aggregate_of_their_own() -> None:
 
 
 def test_ids_are_the_same_after_a_restart() -> None:
-    """Two agents that see the same flows at other times give the same ids."""
+    """Two agents that see the same flows at other times give the same ids.
+
+    Another flow that opens the same alert makes another event.
+    """
     later = Clocks()
     later.wait(86_400)
     one = _aggregator().add(detections([flow("C1")]))[0]
-    two = _aggregator(later).add(detections([flow("C1", 20)]))[0]
+    two = _aggregator(later).add(detections([flow("C1")]))[0]
     assert (one.id, one.event_id) == (two.id, two.event_id)
+    third = _aggregator().add(detections([flow("C2", 20)]))[0]
+    assert third.id == one.id
+    assert third.event_id != one.event_id
     assert len(one.id) == len(one.event_id) == 32
     other = Aggregator("tap-2", explain).add(detections([flow("C1")]))[0]
     assert other.id != one.id
@@ -194,65 +195,6 @@ def test_a_living_connection_counts_once() -> None:
     assert aggregator.hits.passed == 5
 
 
-def test_late_hits_reopen_without_a_second_opening() -> None:
-    """The same alert goes on: no `opened`, a further `summary` with an id of its own."""
-    clocks = Clocks()
-    aggregator = _aggregator(clocks)
-    aggregator.add(detections([flow("C1", partial=True)]))
-    clocks.wait(601)
-    (first,) = aggregator.expire()
-    assert aggregator.add(detections([flow("C1", duration=700.0)])) == []
-    clocks.wait(601)
-    (second,) = aggregator.expire()
-    assert (first.revision, second.revision) == (0, 1)
-    assert first.id == second.id
-    assert first.event_id != second.event_id
-    assert (first.count, second.count) == (1, 1)
-
-
-def test_when_full_the_oldest_closes_early() -> None:
-    """Memory is bounded; what makes room says so, and closed ones are forgotten first."""
-    clocks = Clocks()
-    aggregator = _aggregator(clocks, max_open=2)
-    rows = [flow(f"C{at}", id__orig_h=f"10.0.1.{at}") for at in range(3)]
-    alerts = aggregator.add(detections(rows))
-    assert [(alert.kind.value, alert.flow["uid"], alert.early) for alert in alerts] == [
-        ("opened", "C0", False),
-        ("opened", "C1", False),
-        ("summary", "C0", True),
-        ("opened", "C2", False),
-    ]
-    assert (len(aggregator), aggregator.closed_early) == (2, 1)
-    clocks.wait(601)
-    assert len(aggregator.expire()) == 2
-    aggregator.add(detections([flow("C8", id__orig_h="10.0.2.1")]))
-    alerts = aggregator.add(detections([flow("C9", id__orig_h="10.0.2.2")]))
-    assert _kinds(alerts) == ["opened"]
-    assert (len(aggregator), aggregator.closed_early) == (2, 1)
-
-
-def test_the_queue_of_deadlines_is_bounded() -> None:
-    """A flood of pairs does not pile up entries of aggregates that were closed early."""
-    aggregator = _aggregator(max_open=4)
-    for start in range(0, 64, 8):
-        rows = [flow(f"C{at}", id__orig_h=f"10.0.1.{start + at}") for at in range(8)]
-        aggregator.add(detections(rows))
-    assert len(aggregator) == 4
-    assert sum(map(len, aggregator._due.values())) <= 9
-    assert len(aggregator.flush()) == 4
-
-
-def test_few_closed_aggregates_are_held() -> None:
-    """Of the closed ones, for late hits, only a tenth of the room is used."""
-    clocks = Clocks()
-    aggregator = _aggregator(clocks, max_open=20)
-    aggregator.add(detections([flow(f"C{at}", id__orig_h=f"10.0.1.{at}") for at in range(9)]))
-    clocks.wait(601)
-    assert len(aggregator.expire()) == 9
-    assert len(aggregator._held) == len(aggregator._closed) == 2
-    assert len(aggregator) == 0
-
-
 def test_of_many_living_connections_some_count_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is remembered of them is bounded; flows without uid are never taken for another."""
     monkeypatch.setattr(aggregation, "MAX_LIVING", 1)
@@ -273,19 +215,8 @@ def test_flows_with_and_without_time_share_an_aggregate() -> None:
     assert summary.count == 2
 
 
-def test_a_burst_is_explained_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Explanations have a bound a batch; alerts beyond it come without, counted."""
-    monkeypatch.setattr(module, "EXPLAIN_PER_BATCH", 2)
-    aggregator = _aggregator()
-    rows = [flow(f"C{at}", id__orig_h=f"10.0.1.{at}") for at in range(3)]
-    alerts = aggregator.add(detections(rows))
-    assert [alert.explanation is None for alert in alerts] == [False, False, True]
-    assert aggregator.unexplained == 1
-    assert aggregator.add(detections([flow("C4", 300)]))[0].explanation is EXPLANATION
-
-
 def test_hits_on_padding_are_dropped_and_counted() -> None:
-    """A pack index past the last pack is no pack."""
+    """A pack index past the last pack is no pack; the first time it is logged."""
     aggregator = _aggregator()
     scored = detections([flow("C1")])
     odd = Detections(
@@ -296,9 +227,12 @@ def test_hits_on_padding_are_dropped_and_counted() -> None:
         np.array([0, 0]),
         np.array([0, 7]),
     )
-    assert len(aggregator.add(odd)) == 1
-    assert aggregator.hits.dropped == {"no_pack": 1}
+    with capture_logs() as logs:
+        assert len(aggregator.add(odd)) == 1
+        assert aggregator.add(odd) == []
+    assert aggregator.hits.dropped == {"no_pack": 2}
     assert aggregator.hits.balanced
+    assert [(line["event"], line["reason"]) for line in logs] == [("hits_dropped", "no_pack")]
 
 
 def test_missing_columns_are_no_fault() -> None:
@@ -316,42 +250,3 @@ def test_a_batch_without_hits_is_nothing() -> None:
     assert aggregator.add(detections([flow("C1")], [[0.0]])) == []
     assert aggregator.add(detections([])) == []
     assert aggregator.expire() == []
-
-
-HITS = st.lists(
-    st.tuples(st.integers(0, 1), st.integers(0, 3), st.integers(0, 2), st.integers(0, 1200)),
-    max_size=40,
-)
-
-
-@settings(deadline=None)
-@given(HITS, st.lists(st.integers(0, 40), max_size=4))
-def test_batching_changes_nothing(hits: list[tuple[int, int, int, int]], cuts: list[int]) -> None:
-    """However flows are cut into batches, the alerts, ids and counts are the same."""
-    packs: tuple[Pack, ...] = (SSH, SCAN)
-    rows = [
-        flow(f"C{at}", start, id__orig_h=f"10.0.1.{orig}", id__resp_h=f"10.0.2.{resp}")
-        for at, (_, orig, resp, start) in enumerate(hits)
-    ]
-    scores = [
-        [2.0 + at if pack == p else 0.0 for p in range(2)] for at, (pack, *_) in enumerate(hits)
-    ]
-    both = rules(*packs)
-
-    def run(bounds: list[int]) -> list[Alert]:
-        aggregator = _aggregator()
-        alerts: list[Alert] = []
-        for begin, end in pairwise(bounds):
-            if begin < end:
-                alerts += aggregator.add(detections(rows[begin:end], scores[begin:end], both))
-        alerts += aggregator.flush()
-        assert aggregator.hits.balanced
-        assert aggregator.hits.received == len(hits)
-        return alerts
-
-    whole = run([0, len(rows)])
-    parts = run(sorted({0, len(rows), *(min(cut, len(rows)) for cut in cuts)}))
-    assert sorted(whole, key=lambda a: a.event_id) == sorted(parts, key=lambda a: a.event_id)
-    keys = Counter((pack, orig, resp, start // 300) for pack, orig, resp, start in hits)
-    summaries = [alert for alert in whole if alert.kind is AlertKind.SUMMARY]
-    assert sorted(alert.count for alert in summaries) == sorted(keys.values())

@@ -74,6 +74,13 @@ def test_what_can_not_be_known_is_empty(lack: str) -> None:
     assert flow_community_id(row | {"proto": "unknown_transport"}) == ""
 
 
+@pytest.mark.parametrize("text", ["", "10.0.0", "fe80::1::2", "host"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    """By name."""
+    with pytest.raises(ValueError, match="is not an address"):
+        community_id(text, "10.0.0.1", 1, 2, 6)
+
+
 @pytest.mark.shared
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no labelled flows here")
 def test_every_id_zeek_logged() -> None:

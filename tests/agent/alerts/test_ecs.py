@@ -1,19 +1,27 @@
-"""metatap.alerts.ecs, .ecs_fields and .sentence, and docs/alerts.md."""
+"""metatap.alerts.ecs, .ecs_fields and .sentence."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.agent.alerts.page import example_alert, render
-from tests.agent.alerts.scored import SCAN, T0, Clocks, detections, explain, flow, rules
+from tests.agent.alerts.page import example_alert
+from tests.agent.alerts.scored import (
+    EXPLANATION,
+    SCAN,
+    T0,
+    Clocks,
+    detections,
+    explain,
+    flow,
+    rules,
+)
 
 from metatap.alerts import Aggregator, Alert, AlertKind, encode_ecs
 from metatap.alerts.ecs import MAX_LINE, ecs_document, iso_time
@@ -21,8 +29,6 @@ from metatap.alerts.ecs_fields import BY_NAME, FIELDS
 from metatap.alerts.sentence import sentence
 from metatap.flow.schema import COLUMNS, Kind
 from metatap.packs import Severity
-
-PAGE = Path(__file__).parents[3] / "docs" / "alerts.md"
 
 
 def _leaves(value: Any, name: str = "") -> list[tuple[str, Any]]:
@@ -181,11 +187,27 @@ def test_what_a_pack_lacks_has_no_key() -> None:
 
 def test_without_an_explanation_the_rest_is_there() -> None:
     """A burst's unexplained alert is still a whole alert."""
-    alert = replace(example_alert(), explanation=None)
+    alert = replace(example_alert(), explanation=replace(EXPLANATION, reasons=()))
     document = ecs_document(alert)
     _check(msgspec.json.decode(encode_ecs(alert)))
-    assert "nearest" not in document["metatap"]
+    assert document["metatap"]["nearest"] == {"index": 0, "uid": "C1", "distance": 0.25}
+    assert document["metatap"]["score"] == 2.0
+    assert "reasons" not in document["metatap"]
     assert "reason" not in document["event"]
+
+
+def test_a_fold_says_how_many_hosts() -> None:
+    """Its events name the first host, and the number of hosts where it is known."""
+    opened = replace(example_alert(), destinations=1)
+    assert "10.0.0.1 → 10.0.0.2:22 (ssh), one of many hosts; most like" in sentence(opened)
+    own = ecs_document(opened)["metatap"]["alert"]
+    assert (own["destinations"], own["destinations_at_least"]) == (1, False)
+    _check(msgspec.json.decode(encode_ecs(opened)))
+    summary = replace(opened, kind=AlertKind.SUMMARY, destinations=1235, count=2000)
+    assert "(ssh) and 1,234 more hosts, 2,000 flows in" in sentence(summary)
+    assert "and at least 1,234 more hosts," in sentence(replace(summary, at_least=True))
+    assert "and 1 more host," in sentence(replace(summary, destinations=2))
+    assert "destinations" not in ecs_document(example_alert())["metatap"]["alert"]
 
 
 def test_a_line_is_bounded() -> None:
@@ -201,7 +223,7 @@ def test_a_line_is_bounded() -> None:
     line = encode_ecs(large)
     assert len(line) <= MAX_LINE
     document = msgspec.json.decode(line)
-    assert document["event"]["id"] == alert.event_id
+    assert document["event"]["id"] == large.event_id
     assert document["metatap"]["pack"]["sha256"] == alert.rule.sha256
     _check(document)
 
@@ -228,11 +250,6 @@ def test_the_alert_is_a_record_of_its_own() -> None:
     """It survives JSON, so that open alerts can be kept on disk."""
     alert = example_alert()
     assert msgspec.json.decode(msgspec.json.encode(alert), type=Alert) == alert
-
-
-def test_the_page_is_in_step_with_the_code() -> None:
-    """docs/alerts.md is what the table and the encoder give."""
-    assert PAGE.read_text() == render(), "run `python -m tests.agent.alerts.page > docs/alerts.md`"
 
 
 def test_names_of_ecs_are_not_made_up() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from metatap.features import FEATURES, NAMES, WIDTH, Scale, encode, scale_slice
 from metatap.features.table import INDEX
-from metatap.flow import Row, concat, from_rows
+from metatap.flow import FlowBatch, Numeric, Row, Strings, concat, from_rows
 
 HTTP: Row = {
     "ts": 1_700_000_000.5,
@@ -184,6 +186,36 @@ def test_a_flow_is_encoded_alone() -> None:
     together = encode(concat([from_rows([row]) for row in (HTTP, DNS, BARE, HTTP)]))
     for at, row in enumerate((HTTP, DNS, BARE, HTTP)):
         np.testing.assert_array_equal(together[at], encode(from_rows([row]))[0])
+
+
+def test_any_number_of_different_services_and_versions_is_fast() -> None:
+    """A hostile network can name 65,536 of each in a batch; no Python runs for each of them."""
+    rows = 65_536
+    names = Strings.from_items([b"service-%d" % at for at in range(rows)])
+    established = Numeric(np.ones(rows, np.bool_))
+    batch = FlowBatch(
+        rows, {"service": names, "ssl.version": names, "ssl.established": established}
+    )
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _arg: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        got = encode(batch)
+    finally:
+        sys.setprofile(None)
+    assert calls < 5000
+    assert (got[:, INDEX["service.other"]] == 1).all()
+    assert (got[:, INDEX["ssl.version.13"]] == 0).all()
+
+
+def test_no_flows_of_a_column_that_is_there() -> None:
+    """A batch may be empty and still have columns."""
+    none = Strings.from_items([])
+    assert encode(FlowBatch(0, {"service": none, "ssl.version": none})).shape == (0, WIDTH)
 
 
 def test_no_flows() -> None:

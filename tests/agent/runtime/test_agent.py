@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from importlib import resources
@@ -17,7 +19,10 @@ import yaml
 import zmq
 
 from metatap.demo import read_labels
+from metatap.flow import from_rows
 from metatap.runtime.build import shipped_packs
+from metatap.sources.encode import flows_message
+from metatap.sources.messages import Header
 from metatap.sources.recording_file import Record, RecordingReader
 from metatap.sources.replay import replay_to_zmq
 
@@ -86,6 +91,24 @@ def agent(tmp_path: Path) -> Iterator[Running]:
         running.process.wait()
         running.publisher.close(linger=0)
         running.context.term()
+
+
+BUSY = {
+    "ts": 1.0,
+    "id.orig_h": "10.0.0.1",
+    "id.orig_p": 1,
+    "id.resp_h": "10.0.0.2",
+    "id.resp_p": 2,
+    "proto": "tcp",
+    "partial": False,
+}
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def documents(path: Path) -> list[dict[str, Any]]:
@@ -169,19 +192,79 @@ def test_alert_ids_are_stable(tmp_path: Path) -> None:
     assert len(found[0]) == len({event for event, _ in found[0]})
 
 
-def test_hup_reloads_packs_and_reopens_files(agent: Running) -> None:
-    """After HUP a removed pack no longer fires, and alerts go to a new file of the same name."""
+def test_hup_reloads_packs(agent: Running) -> None:
+    """After HUP a pack that was removed no longer fires, and the others do."""
     agent.wait_for("agent_started")
-    replay_to_zmq(RECORDING, agent.publisher)
-    time.sleep(1.0)
-    agent.alerts.rename(agent.folder / "rotated.jsonl")
     (agent.packs / "port-scan.yaml").unlink()
     agent.process.send_signal(signal.SIGHUP)
     assert "port-scan" not in agent.wait_for("reloaded")["packs"]
+    replay_to_zmq(RECORDING, agent.publisher)
     agent.end()
-    rotated = documents(agent.folder / "rotated.jsonl")
-    assert "port-scan" in {d["rule"]["id"] for d in rotated}
-    assert agent.alerts.exists()
+    rules = {document["rule"]["id"] for document in documents(agent.alerts)}
+    assert "dns-tunnel" in rules
+    assert "port-scan" not in rules
+
+
+def test_hup_reopens_files(agent: Running) -> None:
+    """After a rotation and HUP what comes goes to a new file; nothing is lost or written twice."""
+    agent.wait_for("agent_started")
+    replay_to_zmq(RECORDING, agent.publisher)
+    wait_until(lambda: agent.alerts.exists() and len(documents(agent.alerts)) >= 4)
+    rotated = agent.folder / "rotated.jsonl"
+    agent.alerts.rename(rotated)
+    agent.process.send_signal(signal.SIGHUP)
+    agent.wait_for("reloaded")
+    stages = agent.end()["stages"]
+    events = [doc["event"]["id"] for doc in documents(rotated) + documents(agent.alerts)]
+    assert documents(agent.alerts)
+    assert len(events) == len(set(events)) == stages["sink.0.alerts"]["passed"]
+
+
+def test_hup_says_what_needs_a_restart(agent: Running) -> None:
+    """An option that HUP can't apply is named in the log when it changes."""
+    agent.wait_for("agent_started")
+    agent.write_config(sensor="other", log={"format": "json", "level": "debug"})
+    agent.process.send_signal(signal.SIGHUP)
+    assert agent.wait_for("reload_needs_restart")["options"] == ["sensor"]
+
+
+def test_hup_without_the_packs_folder(agent: Running) -> None:
+    """A folder of packs that is gone is a failed reload, not a sensor without packs."""
+    agent.wait_for("agent_started")
+    agent.packs.rename(agent.folder / "elsewhere")
+    agent.process.send_signal(signal.SIGHUP)
+    assert str(agent.packs) in agent.wait_for("reload_failed")["reason"]
+    replay_to_zmq(RECORDING, agent.publisher)
+    agent.end()
+    assert documents(agent.alerts)
+
+
+def test_term_ends_on_a_busy_network(agent: Running) -> None:
+    """Flows that keep coming after TERM do not keep the agent alive."""
+    agent.wait_for("agent_started")
+    while not agent.publisher.poll(100):
+        pass
+    stop = threading.Event()
+
+    def keep_sending() -> None:
+        batch = from_rows([{"uid": f"C{at}", **BUSY} for at in range(50)])
+        for at in itertools.count():
+            header = Header("busy", "boot", 0, at, 50 * at, 50)
+            agent.publisher.send_multipart(flows_message(batch, header))
+            if stop.wait(0.005):
+                return
+
+    sender = threading.Thread(target=keep_sending)
+    sender.start()
+    try:
+        time.sleep(0.5)
+        begin = time.monotonic()
+        totals = agent.end()
+        assert time.monotonic() - begin < 10
+        assert totals["flows"] > 0
+    finally:
+        stop.set()
+        sender.join()
 
 
 def test_a_failed_reload_changes_nothing(agent: Running) -> None:
@@ -209,9 +292,6 @@ def test_an_idle_agent_ends(agent: Running, number: signal.Signals) -> None:
     agent.wait_for("agent_started")
     agent.process.send_signal(number)
     assert agent.process.wait(20) == 0
-
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def test_start_fails_with_a_reason(tmp_path: Path) -> None:

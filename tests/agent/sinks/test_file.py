@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from tests.agent.sinks.contract import check_sink
 
-from metatap.sinks import FileSink
-from metatap.sinks import file as module
+from metatap.sinks import FileSink, backlog
 
 
 class Disk:
@@ -131,6 +131,44 @@ def test_a_full_disk_costs_nothing_once_there_is_room(tmp_path: Path, disk: Disk
     assert sink.alerts.dropped == {}
 
 
+def test_what_is_held_does_not_wait_for_the_next_alert(tmp_path: Path, disk: Disk) -> None:
+    """`retry` writes it once there is room again, a second after the last try at the earliest."""
+    path, clock = tmp_path / "a", Clock()
+    sink = FileSink(path, monotonic=clock)
+    disk.room = 0
+    sink.write([b"1"])
+    clock.now = 1.0
+    sink.retry()
+    disk.room = None
+    clock.now = 1.9
+    sink.retry()
+    assert path.read_bytes() == b""
+    clock.now = 2.0
+    sink.retry()
+    assert path.read_bytes() == b"1\n"
+    assert (sink.alerts.passed, sink.alerts.balanced) == (1, True)
+
+
+def test_losses_are_logged_once_a_minute(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, then with their sum; what is left at the end is logged too."""
+    monkeypatch.setattr(backlog, "MAX_HELD_BYTES", 1)
+    disk.room, clock = 0, Clock()
+    sink = FileSink(tmp_path / "a", monotonic=clock)
+    with capture_logs() as logs:
+        sink.write([b"1", b"2", b"3"])
+        sink.write([b"4"])
+        clock.now = 60.0
+        sink.write([b"5", b"6"])
+        sink.close()
+        sink.write([b"7"])
+    lost = [(line["reason"], line["alerts"]) for line in logs if line["event"] == "alerts_dropped"]
+    assert lost == [("disk_full", 2), ("disk_full", 3), ("disk_full", 1), ("closed", 1)]
+    assert sink.alerts.dropped == {"disk_full": 6, "closed": 1}
+    assert sink.alerts.balanced
+
+
 def test_a_disk_that_stays_full_is_counted(tmp_path: Path, disk: Disk) -> None:
     """What can't be written by the end is dropped under the reason."""
     disk.room = 0
@@ -145,7 +183,7 @@ def test_what_is_held_is_bounded(
     tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The oldest alerts go first when too much waits for the disk."""
-    monkeypatch.setattr(module, "MAX_HELD_BYTES", 10)
+    monkeypatch.setattr(backlog, "MAX_HELD_BYTES", 10)
     disk.room, disk.error = 0, errno.EIO
     path = tmp_path / "a"
     sink = FileSink(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from metatap.errors import SourceError
 from metatap.flow import FlowBatch
 from metatap.sources import Source
 from tests.agent.flow.samples import uids
+
+STATUS_MAX_BYTES = 4096
+"""Bytes of the status of a source with one node at most."""
 
 
 @dataclass
@@ -82,12 +86,35 @@ def check_source(make: Callable[[], Supply]) -> None:
         assert source.flows.dropped["lost"] > 0
         assert source.messages.balanced
         assert sum(source.messages.dropped.values()) > 0
+        status = source.status()
+        assert status["lost"] == source.flows.dropped["lost"]
+        assert len(json.dumps(status)) < STATUS_MAX_BYTES
     source.close()  # once more: idempotent
     assert source.done
     try:
         assert source.read(0) is None
     except SourceError as error:
         assert str(error), "an error of a source names the file or endpoint"  # noqa: PT017
+    _check_discard(make())
+
+
+def _check_discard(supply: Supply) -> None:
+    source = supply.source
+    with closing(source):
+        first = read_all(source, 1)
+        read = sum(batch.rows for batch in first)
+        assert 0 < read < len(supply.expected)
+        dropped = source.discard("given_up")
+        assert dropped == source.flows.dropped.get("given_up", 0)
+        assert source.flows.passed == read
+        assert source.flows.balanced
+        assert source.messages.balanced
+        assert source.done
+        assert source.read(0) is None
+        assert source.discard("given_up") == 0
+        json.dumps(source.status())
+    assert source.done
+    assert source.read(0) is None
 
 
 def fails_by_name(make: Callable[[], object], name: str) -> None:

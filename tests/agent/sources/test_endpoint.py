@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import zmq
+from structlog.testing import capture_logs
 
 from metatap.errors import SourceError
 from metatap.sources import WireOptions
 from metatap.sources.endpoint import (
     Endpoint,
+    _exposed,
     address_of,
     flow_topics,
     open_to_zeek,
@@ -87,6 +89,45 @@ def test_an_address_that_cannot_be_bound_is_named(context: Context, tmp_path: Pa
         subscribe(context, Endpoint(address, bind=True), WireOptions())
     with pytest.raises(SourceError, match="nonsense: can't be connected to"):
         open_to_zeek(context, Endpoint("tcp://127.0.0.1:1", to_zeek="nonsense"))
+
+
+@pytest.mark.parametrize(
+    ("address", "exposed"),
+    [
+        ("tcp://127.0.0.1:*", False),
+        ("tcp://[::1]:*", False),
+        ("tcp://localhost:*", False),
+        ("tcp://lo:*", False),
+        ("tcp://0.0.0.0:*", True),
+        ("tcp://*:*", True),
+        ("tcp://[::]:*", True),
+    ],
+)
+def test_a_port_that_other_machines_reach_is_logged(
+    context: Context, address: str, exposed: bool
+) -> None:
+    """Whoever connects can fill the memory, so it should be on loopback or behind a firewall."""
+    if address == "tcp://localhost:*":
+        assert not _exposed(address)  # which a machine need not be able to bind
+        return
+    with capture_logs() as logs:
+        subscribe(context, Endpoint(address, bind=True), WireOptions()).close()
+    assert [(log["event"], log["address"]) for log in logs] == [("port_exposed", address)] * exposed
+
+
+def test_connecting_or_a_unix_socket_exposes_nothing(context: Context, tmp_path: Path) -> None:
+    """Only a bound port can be reached."""
+    with capture_logs() as logs:
+        subscribe(context, Endpoint("tcp://192.0.2.1:5555"), WireOptions()).close()
+        subscribe(context, Endpoint(f"ipc://{tmp_path / 'z'}", bind=True), WireOptions()).close()
+    assert not logs
+
+
+def test_a_part_is_bounded_and_a_hundred_megabytes_are_still_heard(context: Context) -> None:
+    """What is read in order to be counted is no more than 128 MiB."""
+    socket = subscribe(context, Endpoint("tcp://127.0.0.1:*", bind=True), WireOptions())
+    assert socket.get(zmq.MAXMSGSIZE) == 128 << 20
+    socket.close()
 
 
 def test_the_shards_asked_for_and_all_heartbeats_are_subscribed_to(context: Context) -> None:

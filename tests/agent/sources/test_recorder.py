@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from metatap.errors import SourceError
 from metatap.sources import (
     RecordingReader,
     RecordingSource,
@@ -92,6 +93,25 @@ def test_it_ends_when_told_to(tmp_path: Path) -> None:
     assert recording.result().ended == "stop"
     with closing(RecordingSource(tmp_path / "a.mtrec")) as source:
         assert read_all(source) == []
+
+
+def test_a_full_disk_ends_it_by_name(wire: Wire) -> None:
+    """Whenever it shows; the error names the file."""
+    found: queue.Queue[str] = queue.Queue()
+    addresses: queue.Queue[str] = queue.Queue()
+
+    def run() -> None:
+        try:
+            record(LOOPBACK, Path("/dev/full"), Until(final=True), ready=addresses.put)
+        except SourceError as error:
+            found.put(str(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    zeek = Zeek()
+    send(wire.zeek(addresses.get(timeout=10)), zeek.batch(), zeek.hello(final=True))
+    thread.join(10)
+    assert found.get(timeout=1) == "/dev/full: No space left on device"
 
 
 def test_what_is_too_big_is_not_written(wire: Wire, tmp_path: Path) -> None:

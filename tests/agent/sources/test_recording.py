@@ -78,7 +78,7 @@ def test_its_clock_is_that_of_the_recording(tmp_path: Path) -> None:
     source = RecordingSource(recorded(tmp_path / "a.mtrec", messages, every_s=1))
     with closing(source):
         read_all(source)
-        states = {node.node: node.state for node in source.status().nodes}
+        states = {node.node: node.state for node in source.heard().nodes}
         assert states == {"quiet": "dead", "busy": "active"}
 
 

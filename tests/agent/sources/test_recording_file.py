@@ -160,9 +160,9 @@ def test_a_length_beyond_the_end_is_no_allocation(tmp_path: Path) -> None:
     [
         (b"", "not a recording"),
         (b"plain text", "not a recording"),
-        (gzip.compress(b"something else entirely"), "not a recording"),
-        (gzip.compress(MAGIC), "not a recording"),
-        (gzip.compress(MAGIC[:-1] + b"\x02" + bytes(8)), "version 2, not 1"),
+        (gzip.compress(b"something else entirely", mtime=0), "not a recording"),
+        (gzip.compress(MAGIC, mtime=0), "not a recording"),
+        (gzip.compress(MAGIC[:-1] + b"\x02" + bytes(8), mtime=0), "version 2, not 1"),
     ],
 )
 def test_another_file_is_refused(tmp_path: Path, data: bytes, message: str) -> None:
@@ -179,6 +179,25 @@ def test_files_that_cannot_be_opened_are_named(tmp_path: Path) -> None:
         RecordingReader(tmp_path / "no.mtrec", LIMIT)
     with pytest.raises(SourceError, match=r"no\.mtrec: No such file"):
         RecordingWriter(tmp_path / "missing" / "no.mtrec")
+
+
+def test_a_full_disk_is_an_error_of_the_recording() -> None:
+    """It shows when the file is flushed or closed, and is named there as well."""
+    writer = RecordingWriter(Path("/dev/full"))
+    writer.write(0, [b"topic"])
+    with pytest.raises(SourceError, match="/dev/full: No space left"):
+        writer.flush()
+    with pytest.raises(SourceError, match="/dev/full: No space left"):
+        writer.close()
+    writer.close()
+
+
+def test_what_ended_a_recording_is_told_and_not_that_it_cannot_be_closed() -> None:
+    """Without an error of its own, a recording that can't be closed is one."""
+    with pytest.raises(KeyError), RecordingWriter(Path("/dev/full")):
+        raise KeyError
+    with pytest.raises(SourceError, match="/dev/full: No space left"):
+        RecordingWriter(Path("/dev/full")).__enter__().__exit__(None, None, None)
 
 
 def test_a_writer_knows_what_it_wrote(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def node_streams(draw: st.DrawFn, node: str) -> list[Sent]:
         for _ in range(draw(st.integers(0, 12))):
             message: Header | Hello = zeek.told()
             if draw(st.integers(0, 4)):
-                message = zeek.header(draw(st.integers(0, 50)), draw(st.integers(0, 2)))
+                message = zeek.header(draw(st.integers(1, 50)), draw(st.integers(0, 2)))
             sent.append(Sent(message, draw(st.booleans())))
         sent.append(Sent(zeek.told(final=True), draw(st.booleans())))
     return sent
@@ -181,9 +181,10 @@ def test_a_batch_that_was_counted_as_lost_and_comes_late_is_a_duplicate() -> Non
 
 
 def test_a_restart_starts_at_zero_and_its_first_gap_is_a_loss() -> None:
-    """A new boot id of a known node was not joined half-way."""
+    """A new boot id, long after joining, was not joined half-way."""
     receiver = Receiver(WireOptions(), joined_at=None)
     receiver.get(Zeek().header(10))
+    receiver.now += 3.5
     again = Zeek(boot="boot-2")
     again.header(6)
     receiver.get(again.header(1))
@@ -202,6 +203,19 @@ def test_two_zeeks_under_one_name_are_counted_apart() -> None:
     receiver.get(one.told())
     assert receiver.lost == 3
     assert receiver.node().restarts == 1
+
+
+def test_two_zeeks_under_one_name_can_both_have_been_running_before() -> None:
+    """Every standalone Zeek is called `zeek`: neither's earlier flows are lost."""
+    receiver = Receiver(WireOptions(), joined_at=None)
+    for boot, before in (("one", 700), ("two", 5000)):
+        zeek = Zeek("zeek", boot)
+        zeek.header(before)
+        receiver.get(zeek.header(10))
+        zeek.header(5)
+        receiver.get(zeek.told())
+    assert receiver.tracker.before_join == 5700
+    assert receiver.lost == 10
 
 
 def test_what_was_sent_before_joining_is_not_lost() -> None:

@@ -66,7 +66,7 @@ def send(publisher: zmq.Socket[bytes], *messages: Parts) -> None:
 
 def status_of(source: ZeekZeroMQ, node: str = "worker-1") -> NodeStatus:
     """What the source tells of a node."""
-    return next(each for each in source.status().nodes if each.node == node)
+    return next(each for each in source.heard().nodes if each.node == node)
 
 
 @pytest.fixture
