@@ -1,0 +1,1 @@
+"""The Zeek package, run by a real Zeek."""

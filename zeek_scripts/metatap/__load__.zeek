@@ -1,0 +1,11 @@
+##! metatap: finished connections, with what DNS, HTTP, TLS and SSH said about
+##! them, exported over Zeek's ZeroMQ cluster backend.
+
+@load ./main
+@load ./wire
+@load ./summaries
+@load ./columns
+@load ./export
+@load ./long
+@load ./endpoint
+@load ./lifecycle
