@@ -20,6 +20,8 @@ from metatap.flow.schema import (
     Kind,
     group_flags,
 )
+from metatap.runtime.agent import UNDRAINED
+from metatap.runtime.pipeline import MODEL_FAILED
 from metatap.runtime.reference import config_page, default_yaml
 from metatap.sources import recording_file, zeek_wire
 from tests.agent.alerts.page import render as alerts_page
@@ -132,7 +134,13 @@ _STAGES: tuple[tuple[str, str, dict[str, str]], ...] = (
         {
             "lost": "Never arrived, or in a message that was skipped: known by the running counts.",
             "duplicate": "In a message dropped as `duplicate`.",
+            UNDRAINED: "Received, but not read when the agent had to end (`flows_dropped`).",
         },
+    ),
+    (
+        "detector.flows",
+        "`flows_unscored`",
+        {MODEL_FAILED: "The model could not score them; the next batch is tried again."},
     ),
     (
         "aggregator.hits",
