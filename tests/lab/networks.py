@@ -31,10 +31,10 @@ _DARK_B = tuple(f"172.22.30.{last}" for last in (201,))
 
 OFFICE = Network(
     name="A",
-    title="office: two routed subnets and an outside, about 1 ms, MTU 1500",
+    title="office: two routed subnets and an outside, about 10 ms one way, MTU 1500",
     domain="corp.example",
     duration_s=205.0,
-    link=Link(delay_ms=(0.4, 0.7), loss=0.0, rate_mbit=200.0, mtu=1500),
+    link=Link(delay_ms=(9.0, 12.0), loss=0.0, rate_mbit=200.0, mtu=1500),
     transit=("10.20.255.1", "10.20.255.2"),
     subnets=(
         Subnet("staff", "edge", 24, "10.20.1.1"),

@@ -19,13 +19,19 @@ ATTACK = "https://attack.mitre.org/techniques/"
 
 @dataclass(frozen=True, slots=True)
 class Starter:
-    """What a person says of a pack; the flows say the rest."""
+    """What a person says of a pack; the flows say the rest.
+
+    Attributes:
+        id: Of the pack, as `name`, `description`, `severity` and `attack`.
+        without: A count that must be 0 in a support flow, "" for any flow of the family.
+    """
 
     id: str
     name: str
     description: str
     severity: Severity
     attack: tuple[str, ...]
+    without: str = ""
 
 
 STARTERS: dict[str, Starter] = {
@@ -53,9 +59,10 @@ STARTERS: dict[str, Starter] = {
     "http_beacon": Starter(
         "http-beacon",
         "HTTP beacon",
-        "An implant checks in with its server: short requests, short answers, again and again.",
+        "An implant checks in with its server: short GET requests, short answers, again and again.",
         Severity.HIGH,
         ("T1071.001",),
+        without="http.writes",
     ),
 }
 """Family of the lab → its pack."""
@@ -86,10 +93,17 @@ def starter_pack(family: str, flows: FlowBatch, labels: Labels, created: date) -
     if column is None or start is None:
         raise ValueError("the recording has no uid or no ts")
     uids = [(column.item(row) or b"").decode() for row in range(flows.rows)]
-    rows = np.array([at for at, uid in enumerate(uids) if labels[uid].family == family])
+    about = STARTERS[family]
+    unfit = flows.numeric(about.without) if about.without else None
+    rows = np.array(
+        [
+            at
+            for at, uid in enumerate(uids)
+            if labels[uid].family == family and (unfit is None or not unfit.values[at])
+        ]
+    )
     rows = rows[np.argsort(start.values[rows], kind="stable")]
     picked = rows[np.unique(np.linspace(0, len(rows) - 1, FLOWS).round().astype(int))]
-    about = STARTERS[family]
     return Pack(
         id=about.id,
         name=about.name,

@@ -12,6 +12,11 @@ NEAR = 0.25
 """Quantile of the support's held-out scores that stands for the threat."""
 
 
+MARGIN = 0.75
+"""Where in the gap between background and threat the threshold lies: 0 is the background's end. An
+analyst pays for each false alert, and a threat rarely comes in one flow only."""
+
+
 def pack_threshold(
     ground: npt.NDArray[np.floating],
     counter: npt.NDArray[np.floating],
@@ -23,7 +28,7 @@ def pack_threshold(
     It lies at or above the score that a share `rate` of the background exceeds (the highest one,
     if the rate is below one in m) and at or above all counter-examples. Where the threat's own
     flows, each scored by a head that did not see it, lie still higher, there is a gap in which
-    nothing is known: the middle has the largest margin.
+    nothing is known; the threshold lies at `MARGIN` of it.
 
     Args:
         ground: [m] scores of the background, m ≥ 1.
@@ -37,4 +42,4 @@ def pack_threshold(
     tail = float(np.quantile(ground, 1.0 - rate, method="higher"))
     floor = max(tail, float(counter.max(initial=-np.inf)))
     near = float(np.quantile(held_out, NEAR))
-    return (floor + near) / 2.0 if near > floor else floor
+    return floor + MARGIN * max(near - floor, 0.0)
