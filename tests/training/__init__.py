@@ -1,0 +1,1 @@
+"""Tests of `metatap_training`; on made-up flows unless marked `shared`."""

@@ -1,0 +1,162 @@
+"""Training and the held-out protocol, end to end on made-up flows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+
+from metatap.features.table import INDEX
+from metatap_training.datasets import BENIGN, MALICIOUS, Flows
+from metatap_training.episodes import Sizes
+from metatap_training.evaluate import draws
+from metatap_training.evaluate.draws import Drawer
+from metatap_training.evaluate.folds import Fold, training_part
+from metatap_training.evaluate.metrics import auprc
+from metatap_training.evaluate.protocol import (
+    NULL,
+    OPEN,
+    Parts,
+    Record,
+    Settings,
+    run_fold,
+)
+from metatap_training.evaluate.scorers import META, cut, meta_scores
+from metatap_training.learners import MetaRidge, Recipe
+from metatap_training.learners.fit import fit
+from metatap_training.learners.model import Shape
+from metatap_training.preprocess import Scaling
+from metatap_training.report import summarise
+from metatap_training.report.figures import LOGISTIC
+from tests.training import synthetic
+
+GROUPS = {family: f"group-{family}" for family in synthetic.FAMILIES}
+FOLD = Fold("one", ("group-worm",), ("east", "west"))
+SIZES = Sizes(tasks=4, background=96, negatives=128, queries=12, own=8, networks=1)
+RECIPE = Recipe(shape=Shape(dense=12, stumps=12), sizes=SIZES, steps=60)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small() -> Iterator[None]:
+    """One thread, and a background that leaves made-up networks some negatives."""
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(draws, "BACKGROUND", 100)
+        yield
+
+
+@pytest.fixture(scope="module")
+def flows() -> Flows:
+    return synthetic.flows()
+
+
+def quality(model: MetaRidge, scaling: Scaling, flows: Flows) -> float:
+    """Mean AUPRC over the held-out family's draws."""
+    scaled = scaling.apply(flows.features)
+    values = []
+    for draw in Drawer(flows, FOLD, GROUPS, 0).threats(2, 8):
+        scores = meta_scores(model, cut(draw, flows, scaled, scaling))
+        values.append(auprc(scores[: len(draw.positive)], scores[len(draw.positive) :], 0.01))
+    return float(np.mean(values))
+
+
+def test_training_repeats_and_lowers_its_loss(flows: Flows) -> None:
+    """The same seed gives the same weights to the last bit, another seed does not."""
+    part = training_part(flows, FOLD, GROUPS)
+    losses: list[float] = []
+    one, _ = fit(part, RECIPE, 0, lambda _, loss: losses.append(loss))
+    two, _ = fit(part, RECIPE, 0)
+    other, _ = fit(part, RECIPE, 1)
+    for a, b in zip(one.parameters(), two.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert not torch.equal(one.trunk.wide.weight, other.trunk.wide.weight)
+    assert np.mean(losses[-15:]) < np.mean(losses[:15])
+
+
+def test_training_improves_on_a_family_it_never_saw(flows: Flows) -> None:
+    """Against the same trunk before its first step of any size."""
+    part = training_part(flows, FOLD, GROUPS)
+    untrained = fit(part, Recipe(shape=RECIPE.shape, sizes=SIZES, steps=1, rate=0.0), 0)
+    trained = fit(part, Recipe(shape=RECIPE.shape, sizes=SIZES, steps=150), 0)
+    assert quality(*trained, flows) > quality(*untrained, flows)
+
+
+def test_a_fold_s_training_part_lacks_its_groups_and_networks(flows: Flows) -> None:
+    """Neither the family nor the benign flows of the test networks are left."""
+    part = training_part(flows, FOLD, GROUPS)
+    assert "worm" not in set(part.family)
+    assert not set(part.network[part.label == BENIGN]) & set(FOLD.networks)
+    assert set(part.family[part.label == MALICIOUS]) == set(synthetic.FAMILIES) - {"worm"}
+
+
+def test_draws_keep_support_background_and_queries_apart(flows: Flows) -> None:
+    """Positives come from another network, background and negatives never from the support's."""
+    for draw in Drawer(flows, FOLD, GROUPS, 0).threats(5, 4):
+        parts = (draw.support, draw.background, draw.positive, draw.negative)
+        assert len(np.unique(np.concatenate(parts))) == sum(map(len, parts))
+        assert set(flows.network[draw.support]) == {draw.network}
+        assert draw.elsewhere == "network"
+        assert draw.network not in flows.network[draw.positive]
+        ground = flows.network[np.r_[draw.background, draw.negative]]
+        assert set(ground) <= set(FOLD.networks) - {draw.network}
+
+
+def test_columns_that_one_network_lacks_are_taken_from_all(flows: Flows) -> None:
+    """Or the missing column would tell the networks apart."""
+    features = flows.features.copy()
+    history = flows.network == "east"
+    features[history, INDEX["has.history"]] = 0
+    changed = Flows(**{**{n: getattr(flows, n) for n in Flows.__slots__}, "features": features})
+    draw = next(iter(Drawer(changed, FOLD, GROUPS, 0).threats(5, 1)))
+    assert draw.lacking == ("history",)
+    scaling = Scaling(
+        np.zeros(features.shape[1], np.float32), np.ones(features.shape[1], np.float32)
+    )
+    rows = draw.features(scaling.apply(features), scaling)
+    assert not rows[:, INDEX["has.history"]].any()
+    assert not rows[:, INDEX["history.orig.S"]].any()
+
+
+@pytest.fixture(scope="module")
+def records(flows: Flows) -> list[Record]:
+    """One fold with few draws."""
+    settings = Settings(draws=2, supports=(2, 5))
+    recipe = Recipe(shape=RECIPE.shape, sizes=SIZES, steps=30)
+    return run_fold(Parts(flows, flows, flows), FOLD, GROUPS, recipe, settings)
+
+
+def test_every_method_is_measured_on_every_draw(records: list[Record]) -> None:
+    """Pairs can be formed: the same draws under every method."""
+    seen: dict[str, set[tuple[str, str, int, int]]] = {}
+    for record in records:
+        place = (record.table, record.family, record.k, record.number)
+        seen.setdefault(record.method, set()).add(place)
+    assert len(seen) == 8
+    assert len({frozenset(places) for places in seen.values()}) == 1
+    assert {record.table for record in records} == {OPEN, NULL, "restricted"}
+    assert all(0 <= record.tpr <= 1 for record in records)
+    assert all(0 <= record.auprc <= 1 + 1e-9 for record in records)
+
+
+def test_a_fold_repeats(flows: Flows, records: list[Record]) -> None:
+    """The same command gives the same metrics."""
+    settings = Settings(draws=2, supports=(2, 5))
+    recipe = Recipe(shape=RECIPE.shape, sizes=SIZES, steps=30)
+    again = run_fold(Parts(flows, flows, flows), FOLD, GROUPS, recipe, settings)
+    assert [asdict(record) for record in again] == [asdict(record) for record in records]
+
+
+def test_figures_are_means_over_families_of_means_over_draws(records: list[Record]) -> None:
+    """And logistic regression is shown with the C that is best for it."""
+    table = summarise(records)[OPEN]["5"]
+    own = [r for r in records if (r.table, r.k) == (OPEN, 5)]
+    expected = np.mean([r.tpr for r in own if r.method == META])
+    assert table["means"][META]["tpr"] == pytest.approx(expected, abs=1e-4)
+    strengths = {r.method for r in own if r.method.startswith(LOGISTIC)}
+    best = max(np.mean([r.tpr for r in own if r.method == name]) for name in strengths)
+    assert table["means"][LOGISTIC]["tpr"] == pytest.approx(best, abs=1e-4)
+    gap = table["means"][META]["tpr"] - table["means"][LOGISTIC]["tpr"]
+    assert table["gain"][LOGISTIC]["mean"] == pytest.approx(gap, abs=2e-4)

@@ -1,0 +1,174 @@
+"""`metatap-train`: build a model, evaluate the recipe, print a model's card."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import onnx
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from metatap.errors import MetatapError
+from metatap_training import build as work
+from metatap_training.evaluate.protocol import OPEN, Record, Settings
+from metatap_training.learners import Recipe
+from metatap_training.report import card_markdown, make_card, summarise
+
+_CACHE = Path("build") / "training"
+_CONSOLE = Console(stderr=True)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, float], work.Step]]:
+    """Bars with elapsed and remaining time: (title, total) → a function that advances one."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=_CONSOLE) as progress:
+
+        def bar(title: str, total: float) -> work.Step:
+            task = progress.add_task(title, total=total)
+            return lambda amount: progress.advance(task, amount)
+
+        yield bar
+
+
+def _options(function: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--flows", type=click.Path(path_type=Path), help="Folder of labelled flows."),
+        click.option("--cache", type=click.Path(path_type=Path), default=_CACHE, show_default=True),
+        click.option("--seed", default=0, show_default=True),
+        click.option("--draws", default=10, show_default=True, help="Support draws a family."),
+        click.option("--steps", type=int, help="Training steps, if not the recipe's."),
+        click.option("--jobs", default=2, show_default=True, help="Folds at a time."),
+    ):
+        function = option(function)
+    return function
+
+
+def _recipe(steps: int | None) -> Recipe:
+    return replace(Recipe(), steps=steps) if steps else Recipe()
+
+
+@click.group()
+def cli() -> None:
+    """Meta-trains metatap's detector on labelled flows and exports it to ONNX."""
+
+
+@cli.command()
+@_options
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The .onnx file.")
+@click.option("--card", "card_path", type=click.Path(path_type=Path), help="Its card, as Markdown.")
+@click.option("--records", type=click.Path(path_type=Path), help="Figures by draw, as CSV.")
+def build(
+    *,
+    flows: Path | None,
+    cache: Path,
+    seed: int,
+    draws: int,
+    steps: int | None,
+    jobs: int,
+    out: Path,
+    card_path: Path | None,
+    records: Path | None,
+) -> None:
+    """Evaluate the recipe on held-out groups, train on all of them, write the model file."""
+    clock, recipe, settings = work.Clock(), _recipe(steps), Settings(draws=draws, seed=seed)
+    with _progress() as bar:
+        read = bar("read and clean", 1)
+        data = work.prepare(flows, cache)
+        read(1)
+        found = work.evaluate(data, recipe, settings, jobs, bar("held-out folds", 5))
+        bundle = work.train_final(data, recipe, seed, bar("train", 1))
+    measured = work.examine(bundle, data)
+    measured |= {"minutes": clock.minutes(), "processors": work.processors()}
+    figures = summarise(found)
+    command = work.command_line(sys.argv[1:])
+
+    def card(size: int) -> dict[str, Any]:
+        return make_card(
+            bundle=bundle,
+            sources=data.sources,
+            flows=data.flows,
+            dropped=data.dropped,
+            figures=figures,
+            recipe=recipe,
+            settings=settings,
+            command=command,
+            measured=measured | {"bytes": size},
+        )
+
+    size = bundle.write(out, card(0))
+    size = bundle.write(out, card(size))
+    if records is not None:
+        _write_records(records, found)
+    if card_path is not None:
+        card_path.write_text(card_markdown(card(size)), "utf-8")
+    _summary(figures)
+    _CONSOLE.print(f"{out}: {size:,} bytes; {measured}")
+
+
+@cli.command()
+@_options
+@click.option("--records", type=click.Path(path_type=Path), help="Figures by draw, as CSV.")
+def evaluate(
+    *,
+    flows: Path | None,
+    cache: Path,
+    seed: int,
+    draws: int,
+    steps: int | None,
+    jobs: int,
+    records: Path | None,
+) -> None:
+    """Evaluate the recipe on held-out groups; prints the figures as JSON."""
+    with _progress() as bar:
+        data = work.prepare(flows, cache)
+        settings = Settings(draws=draws, seed=seed)
+        found = work.evaluate(data, _recipe(steps), settings, jobs, bar("held-out folds", 5))
+    figures = summarise(found)
+    if records is not None:
+        _write_records(records, found)
+    _summary(figures)
+    click.echo(json.dumps(figures, indent=1))
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path, exists=True))
+def card(model: Path) -> None:
+    """Print the card in a model file as Markdown."""
+    props = {item.key: item.value for item in onnx.load(str(model)).metadata_props}
+    click.echo(card_markdown(json.loads(props["metatap.card"])), nl=False)
+
+
+def _write_records(path: Path, records: Sequence[Record]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(records[0].row()))
+        writer.writeheader()
+        writer.writerows(record.row() for record in records)
+
+
+def _summary(figures: dict[str, Any]) -> None:
+    for k, table in figures[OPEN].items():
+        means = "  ".join(f"{name} {mean['tpr']:.3f}" for name, mean in table["means"].items())
+        _CONSOLE.print(f"K={k} TPR at FPR 1e-3: {means}", highlight=False)
+        _CONSOLE.print(f"  gain {table['gain']}", highlight=False)
+
+
+def main() -> None:
+    """Entry point: faults of data and files as one line, exit status 1."""
+    try:
+        cli()
+    except MetatapError as error:
+        _CONSOLE.print(f"metatap-train: {error}", style="red", highlight=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The methods that are compared, each a function of one draw.
+
+Every scorer sees the very same rows: support, background and queries with the same columns taken
+away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from metatap_training.baselines.logistic import STRENGTHS, logistic
+from metatap_training.baselines.nearest import nearest_margin
+from metatap_training.baselines.port import port_only
+from metatap_training.datasets.flows import FloatArray, Flows
+from metatap_training.evaluate.draws import Draw
+from metatap_training.learners import MetaRidge
+from metatap_training.preprocess import Scaling
+
+META, META_OPEN = "meta-ridge", "meta-ridge, open sources only"
+NEAREST, PORT = "1-NN margin", "port only"
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One draw's rows.
+
+    Attributes:
+        support, background, queries: float32 [·, F], normalised; queries are positives, then
+            negatives.
+        services: Services of support, background and queries, for the port-only baseline.
+    """
+
+    support: FloatArray
+    background: FloatArray
+    queries: FloatArray
+    services: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def cut(draw: Draw, flows: Flows, scaled: FloatArray, scaling: Scaling) -> Cut:
+    """The rows of a draw; `scaled` are the normalised features of `flows`."""
+    rows = draw.features(scaled, scaling)
+    k, m = len(draw.support), len(draw.background)
+    queries = np.concatenate([draw.positive, draw.negative])
+    services = tuple(flows.service[part] for part in (draw.support, draw.background, queries))
+    return Cut(rows[:k], rows[k : k + m], rows[k + m :], (services[0], services[1], services[2]))
+
+
+def meta_scores(model: MetaRidge, parts: Cut) -> FloatArray:
+    """Scores [n] of the queries by the meta-learner."""
+    with torch.no_grad():
+        background = model.trunk(torch.from_numpy(parts.background))
+        support = torch.from_numpy(parts.support)
+        head = model.adapt(support, torch.ones(len(support)), background)
+        scores = model.trunk(torch.from_numpy(parts.queries)) @ head[:-1] + head[-1]
+    return np.asarray(scores.numpy(), np.float32)
+
+
+def logistic_name(strength: float) -> str:
+    """Name of logistic regression with a given C."""
+    return f"logistic regression, C={strength:g}"
+
+
+def _logistic(strength: float) -> Callable[[Cut], FloatArray]:
+    return lambda p: logistic(p.support, p.background, p.queries, strength)
+
+
+BASELINES: dict[str, Callable[[Cut], FloatArray]] = {
+    NEAREST: lambda p: nearest_margin(p.support, p.background, p.queries),
+    PORT: lambda p: port_only(*p.services),
+    **{logistic_name(strength): _logistic(strength) for strength in STRENGTHS},
+}
+"""Name → scores of the queries."""
