@@ -55,6 +55,9 @@ FOLDS: tuple[Fold, ...] = (
 )
 """All folds."""
 
+DEVELOPED_ON = ("scans", "Windows")
+"""Folds that sizes and rates were chosen on; the others saw no choice."""
+
 
 def training_part(flows: Flows, fold: Fold, groups: Groups) -> Flows:
     """The flows a model may be trained on when a fold is held out."""

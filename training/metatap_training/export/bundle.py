@@ -16,7 +16,6 @@ from metatap.detector.contract import CONTRACT_VERSION, array_json
 from metatap.features import NAMES
 from metatap_training.datasets.flows import BENIGN, MALICIOUS, FloatArray, Flows, IntArray
 from metatap_training.datasets.sources import DataError
-from metatap_training.episodes.tasks import service_keys
 from metatap_training.export.graph import build_graph
 from metatap_training.learners import MetaRidge
 from metatap_training.preprocess import Scaling, spread
@@ -140,17 +139,11 @@ def make_bundle(
 
 
 def _reference(flows: Flows, benign: IntArray, rows: int, rng: np.random.Generator) -> IntArray:
-    """Rows of the reference background.
+    """Rows of the reference background, shared alike by the networks.
 
-    Half of them are shared alike by the networks, so that common traffic is common; the other half
-    by the services of each network, so that a rare one (an SSH login) is there at all. Where there
-    are too few flows, the rest goes to those that have more.
+    Where a network has too few flows, the rest goes to those that have more.
     """
-    names = flows.network[benign]
-    common = _evenly(benign, names, rows // 2, rng)
-    left = benign[~np.isin(benign, common)]
-    cells = np.char.add(np.char.add(flows.network[left], "|"), service_keys(flows.take(left)))
-    return np.sort(np.concatenate([common, _evenly(left, cells, rows - len(common), rng)]))
+    return np.sort(_evenly(benign, flows.network[benign], rows, rng))
 
 
 def _evenly(
@@ -180,4 +173,4 @@ def _tensor(scaling: Scaling, features: FloatArray) -> torch.Tensor:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))

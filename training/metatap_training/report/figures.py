@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from metatap_training.evaluate.folds import DEVELOPED_ON
 from metatap_training.evaluate.metrics import bootstrap_mean
 from metatap_training.evaluate.protocol import NULL, OPEN, RESTRICTED, Record
 from metatap_training.evaluate.scorers import META, META_OPEN, NEAREST, PORT
@@ -45,22 +46,36 @@ def _table(records: Sequence[Record]) -> Figures:
         }
         for name, method in shown.items()
     }
-    gains = {}
-    for name in (LOGISTIC, NEAREST):
-        gap = np.array([tpr[META][f] - tpr[shown[name]][f] for f in families])
-        gains[name] = {"mean": round(float(gap.mean()), 4), "interval": _interval(gap)}
+    folds = {record.family: record.fold for record in records}
+    untouched = [family for family in families if folds[family] not in DEVELOPED_ON]
     return {
         "families": len(families),
         "draws": len({(record.family, record.number) for record in records}),
         "best_logistic": best,
         "means": means,
-        "gain": gains,
+        "gain": _gains(tpr, shown, families),
+        "untouched": {
+            "families": len(untouched),
+            "means": {name: _mean(tpr, method, untouched) for name, method in shown.items()},
+            "gain": _gains(tpr, shown, untouched),
+        },
         "by_fold": _by_fold(records, shown),
         "by_family": {
             family: _family(records, family, {n: tpr[m][family] for n, m in shown.items()})
             for family in families
         },
     }
+
+
+def _gains(
+    tpr: dict[str, dict[str, float]], shown: dict[str, str], families: Sequence[str]
+) -> Figures:
+    """Paired differences to the two strong baselines, with intervals over families."""
+    gains = {}
+    for name in (LOGISTIC, NEAREST) if families else ():
+        gap = np.array([tpr[META][f] - tpr[shown[name]][f] for f in families])
+        gains[name] = {"mean": round(float(gap.mean()), 4), "interval": _interval(gap)}
+    return gains
 
 
 def _by_family(records: Iterable[Record], field: str) -> dict[str, dict[str, float]]:
@@ -79,6 +94,8 @@ def _best_logistic(tpr: dict[str, dict[str, float]], families: Sequence[str]) ->
 
 
 def _mean(values: dict[str, dict[str, float]], method: str, families: Sequence[str]) -> float:
+    if not families:
+        return 0.0
     return round(float(np.mean([values[method][family] for family in families])), 4)
 
 

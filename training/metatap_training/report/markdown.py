@@ -28,6 +28,7 @@ def _head(card: Card) -> str:
     measured, five = card["measured"], card["figures"][OPEN]["5"]
     gain = five["gain"][LOGISTIC]
     low, high = gain["interval"]
+    apart = five["untouched"]
     return f"""
 <!-- Made by `metatap-train card`; do not edit. -->
 # Model card: {card["name"]} {card["version"]}
@@ -36,10 +37,10 @@ Scores single Zeek connections against threat packs of 1 to 64 example flows. A 
 on many few-shot tasks, embeds a flow; a pack's head is solved in closed form (class-balanced ridge
 regression, twice, with learned prior, penalties and masses) from its examples and benign flows.
 
-Made {card["created"]}, seed {card["seed"]}, by `{card["command"]}` ({measured["minutes"]} min on
-{measured["processors"]} cores). {measured["bytes"]:,} bytes. One core scores
-{measured["flows_per_second"]:,} flows/s against 64 packs (batches of 4,096, one thread) and adapts
-a pack in {measured["adapt_ms"]} ms. ONNX Runtime and PyTorch differ by at most
+Made {card["created"]}, seed {card["seed"]}, by `{card["command"]}`
+({measured["minutes"]} min on {measured["processors"]} cores). {measured["bytes"]:,} bytes. One core
+scores {measured["flows_per_second"]:,} flows/s against 64 packs (batches of 4,096, one thread) and
+adapts a pack in {measured["adapt_ms"]} ms. ONNX Runtime and PyTorch differ by at most
 {measured["parity"]:.1e}.
 
 With five examples of a threat of a family group that was never trained on, it finds
@@ -47,11 +48,19 @@ With five examples of a threat of a family group that was never trained on, it f
 it has never seen (mean of {five["families"]} families); logistic regression on the same examples
 and background ({five["best_logistic"].partition(", ")[2]}, the best for it) finds
 {five["means"][LOGISTIC]["tpr"]:.1%}. Paired difference {gain["mean"]:+.3f}, 95 % interval over
-families [{low:+.3f}, {high:+.3f}].
+families [{low:+.3f}, {high:+.3f}]. On the folds that no choice was made on
+({apart["families"]} families): {apart["means"][META]:.1%} against
+{apart["means"][LOGISTIC]:.1%}, {_gain(apart["gain"][LOGISTIC])}.
 
 Not for: attributing flows to actors; judging a host by one flow; sources without packet counts.
-Port scans and failed connections look alike flow by flow: there is no context in this version.
+Port scans and failed connections look alike flow by flow: there is no context in this version. The
+null packs below say how much of a figure across networks may be the network itself.
 """
+
+
+def _gain(gain: dict[str, Any]) -> str:
+    low, high = gain["interval"]
+    return f"{gain['mean']:+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 def _results(card: Card) -> str:
@@ -119,7 +128,9 @@ positives from another network if the family has one, else another capture, else
 copies of a support flow. Columns that one side lacks are taken from both. Every method sees the
 same rows. The threshold is read at FPR {protocol["rate"]:g} on the negatives; beside it stands what
 a threshold from the background alone gives (its second-highest score). A family counts once, as the
-mean of its draws. {protocol["choice"]}
+mean of its draws.
+
+{protocol["choice"]}
 
 The shipped model is trained on all groups and networks by the same recipe, so the figures above are
 those of its siblings.
