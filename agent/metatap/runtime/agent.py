@@ -84,11 +84,18 @@ class Agent:
 
     def report(self) -> dict[str, object]:
         """Totals and the counters of every stage, for the log."""
-        tally = self.pipeline.tally
+        tally, aggregator = self.pipeline.tally, self.pipeline.aggregator
         return {
             "flows": tally.flows,
             "busy_seconds": round(tally.busy, 4),
             "alerts": tally.alerts,
+            "aggregates": {
+                "open": len(aggregator),
+                "opened": aggregator.opened,
+                "summaries": aggregator.summaries,
+                "closed_early": aggregator.closed_early,
+                "unexplained": aggregator.unexplained,
+            },
             "sources": [source.status() for source in self.pipeline.sources],
             "stages": {
                 name: {"received": c.received, "passed": c.passed, "dropped": c.dropped}
@@ -141,8 +148,6 @@ class Agent:
         waiting = [
             name for name in NEED_RESTART if getattr(config, name) != getattr(self.config, name)
         ]
-        if config.detector.threads != self.config.detector.threads:
-            waiting.append("detector.threads")
         if waiting:
             log.warning("reload_needs_restart", options=waiting)
         self.config = config

@@ -134,12 +134,16 @@ def test_every_stage_balances(agent: Running) -> None:
     agent.wait_for("agent_started")
     replay_to_zmq(RECORDING, agent.publisher)
     agent.publisher.send_multipart([b"metatap.flows.v1.000.x.", b"x", b"broker-bin-v1", b"junk"])
-    stages = agent.end()["stages"]
+    totals = agent.end()
+    stages = totals["stages"]
     for name, counts in stages.items():
         assert counts["received"] == counts["passed"] + sum(counts["dropped"].values()), name
     assert sum(stages["source.0.messages"]["dropped"].values()) == 1
     assert stages["source.0.flows"]["passed"] == stages["detector.flows"]["received"]
     assert stages["sink.0.alerts"]["passed"] == len(documents(agent.alerts))
+    aggregates = totals["aggregates"]
+    assert aggregates["open"] == 0
+    assert aggregates["opened"] + aggregates["summaries"] == len(documents(agent.alerts))
 
 
 def test_lost_batches_are_counted(agent: Running) -> None:
