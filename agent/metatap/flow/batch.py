@@ -21,11 +21,14 @@ class Origin:
         source: Kind of the source, e.g. `zeek+zmq`.
         node: Zeek node or file name.
         batch: Number of the batch within (node, boot, shard), or of the file's chunk.
+        capture: Name of the capture the flows are from, where a source holds several; context
+            starts anew with each.
     """
 
     source: str = ""
     node: str = ""
     batch: int = 0
+    capture: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,10 +105,15 @@ def _text(spec: ColumnSpec, item: tuple[int, Any]) -> bytes | None:
         return value[:STRING_MAX_BYTES]
     if not isinstance(value, str):
         raise FlowError(f"flow {at}: {spec.name}: {value!r}: not text")
-    encoded = value.encode("utf-8", "surrogateescape")
+    return text_bytes(value)
+
+
+def text_bytes(text: str) -> bytes | None:
+    r"""The bytes of a text of Zeek's JSON logs: `\xNN` is a byte, what is too long is cut."""
+    encoded = text.encode("utf-8", "surrogateescape")
     if b"\\x" in encoded:
         encoded = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), encoded)
-    return encoded[:STRING_MAX_BYTES]
+    return encoded[:STRING_MAX_BYTES] or None
 
 
 def addr_text(packed: bytes) -> str:

@@ -1,6 +1,6 @@
 """Where flows come from.
 
-In: what a Zeek (later also a log or another sensor) says, over a socket or from a file. Out:
+In: what a Zeek says, over a socket, in a recording or in its logs. Out:
 `FlowBatch`es of n flows, one column per schema entry, strings as views of the message they came in.
 
 Dropped, and counted under these names:
@@ -15,6 +15,7 @@ Dropped, and counted under these names:
 | messages | `version` | another version of the contract |
 | messages | `bad_tag` `too_short` `too_long` `length` `rows` `range` | breaks the contract |
 | messages | `checksum` `truncated` `corrupt` | a damaged recording (`recording_file.REASONS`) |
+| messages, flows | names of `logs.REASONS` | lines of a log, and flows of conn lines |
 
 `zeek_wire.REASONS` and `recording_file.REASONS` say more. The flows of a skipped message show up as
 `lost` with the next batch or heartbeat. What a Zeek had sent before the receiver joined it is
@@ -23,6 +24,7 @@ Dropped, and counted under these names:
 
 from metatap.sources.base import Source
 from metatap.sources.encode import flows_message, hello_message
+from metatap.sources.logs import LogOptions, ZeekLogs
 from metatap.sources.messages import Header, Hello
 from metatap.sources.nodes import NodeStatus, SourceStatus
 from metatap.sources.open import open_source
@@ -36,6 +38,7 @@ from metatap.sources.zeek_zeromq import ZeekZeroMQ
 __all__ = [
     "Header",
     "Hello",
+    "LogOptions",
     "NodeStatus",
     "Record",
     "RecordResult",
@@ -47,6 +50,7 @@ __all__ = [
     "SourceStatus",
     "Until",
     "WireOptions",
+    "ZeekLogs",
     "ZeekZeroMQ",
     "flows_message",
     "hello_message",

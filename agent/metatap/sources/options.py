@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import Field, dataclass, fields, replace
+from typing import Any, Self, cast
 
 from metatap.errors import SourceError
 
@@ -12,8 +12,54 @@ SHARDS = 1000
 """Shards there can be: a topic has three digits for them."""
 
 
+def _fields(options: Any) -> tuple[Field[Any], ...]:
+    return fields(options)
+
+
+class OptionValues:
+    """Options that are set by name; a frozen dataclass derives from it."""
+
+    __slots__ = ()
+
+    def with_values(self, values: Mapping[str, Any]) -> Self:
+        """These options with some changed.
+
+        Raises:
+            SourceError: no such option, or a value out of its bounds.
+        """
+        known = [field.name for field in _fields(self)]
+        for name in values:
+            if name not in known:
+                raise SourceError(f"{name}: no such option; there are {', '.join(known)}")
+        changed: Self = replace(cast(Any, self), **values)
+        return changed
+
+    def with_text(self, values: Mapping[str, str]) -> Self:
+        """These options with some changed, from the text of a URL's query.
+
+        Raises:
+            SourceError: no such option, or a value that is not of its type or out of its bounds.
+        """
+        parsed: dict[str, Any] = {}
+        for name, text in values.items():
+            try:
+                parsed[name] = self._parse(name, text)
+            except ValueError:
+                raise SourceError(f"{name}: {text!r} is not a number") from None
+        return self.with_values(parsed)
+
+    def _parse(self, name: str, text: str) -> Any:
+        """A value from its text, by the type of the default; an unknown name's stays text."""
+        of = next((item.type for item in _fields(self) if item.name == name), "")
+        if of == "tuple[int, ...]":
+            return tuple(int(part) for part in text.split(",") if part)
+        if of == "tuple[str, ...]":
+            return tuple(part for part in text.split(",") if part)
+        return float(text) if of == "float" else int(text) if of == "int" else text
+
+
 @dataclass(frozen=True, slots=True)
-class WireOptions:
+class WireOptions(OptionValues):
     """Options of `zeek+zmq` and `recording`.
 
     Attributes:
@@ -46,35 +92,3 @@ class WireOptions:
         for name in ("batch_rows", "rcvhwm", "silent_s", "join_s"):
             if not 0 <= getattr(self, name) < 2**31:
                 raise SourceError(f"{name}: {getattr(self, name)}: must be from 0 to 2^31 - 1")
-
-    def with_values(self, values: Mapping[str, Any]) -> WireOptions:
-        """These options with some changed.
-
-        Raises:
-            SourceError: no such option, or a value out of its bounds.
-        """
-        known = [field.name for field in fields(self)]
-        for name in values:
-            if name not in known:
-                raise SourceError(f"{name}: no such option; there are {', '.join(known)}")
-        return replace(self, **values)
-
-    def with_text(self, values: Mapping[str, str]) -> WireOptions:
-        """These options with some changed, from the text of a URL's query.
-
-        Raises:
-            SourceError: no such option, or a value that is not of its type or out of its bounds.
-        """
-        parsed: dict[str, Any] = {}
-        for name, text in values.items():
-            try:
-                parsed[name] = _parse(name, text)
-            except ValueError:
-                raise SourceError(f"{name}: {text!r} is not a number") from None
-        return self.with_values(parsed)
-
-
-def _parse(name: str, text: str) -> Any:
-    if name == "shards":
-        return tuple(int(part) for part in text.split(",") if part)
-    return float(text) if name.endswith("_s") else int(text)

@@ -1,8 +1,8 @@
-"""Labelled flows from Zeek's JSON logs.
+"""Labelled flows from Zeek's logs.
 
-In: a folder of sources, each with `conn.jsonl.gz` and any of `dns`, `http`, `ssl`, `ssh`, listed in
-`sources.tsv`. Out: `Flows`, the feature matrix with what is known of every flow. Partial records
-are dropped here (none is expected in files), everything else is kept.
+In: a folder of sources, each with a conn log and any of `dns`, `http`, `ssl`, `ssh`, listed in
+`sources.tsv`; the agent's source `zeek+logs` reads them. Out: `Flows`, the feature matrix with what
+is known of every flow. Nothing is dropped: a conn line that can't be read is an error.
 """
 
 from metatap_training.datasets.flows import BENIGN, MALICIOUS, UNKNOWN, Flows, concat

@@ -1,25 +1,39 @@
 """A source's logs → `Flows`, with a cache of the encoded matrix.
 
-The cache's key is a hash over the source's log files, the feature table and this package's join, so
-a changed file or feature is never served stale.
+The cache's key is a hash over the source's log files, the feature table and the code that reads and
+encodes them, so a changed file or feature is never served stale.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
+from metatap import context as context_package
+from metatap.context import Context
+from metatap.errors import SourceError
 from metatap.features import FEATURES_VERSION, NAMES, encode
-from metatap.flow import from_rows
-from metatap_training.datasets import join, summaries
-from metatap_training.datasets.flows import LABELS, UNKNOWN, Flows, concat
+from metatap.flow import FlowBatch
+from metatap.flow import concat as join
+from metatap.sources import LogOptions, ZeekLogs, logs
+from metatap.sources.logs.files import find_folders
+from metatap_training.datasets.flows import LABELS, UNKNOWN, FloatArray, Flows, IntArray, concat
 from metatap_training.datasets.sources import DataError, Source
 
-CHUNK = 20_000
+REQUIRED = ("capture", "label", "network", "label_scope")
+"""What every conn line must say beside its columns."""
+
+KEEP = (*REQUIRED, "family", "proto", "id.resp_p")
+"""What is read beside the columns."""
+
+CHUNK = 4096
 """Flows encoded at once."""
+
+Kept = dict[str, list[str | None]]
 
 
 def load_sources(
@@ -48,7 +62,7 @@ def load_source(folder: Path, source: Source, cache: Path | None = None) -> Flow
     """Flows of one source, from the cache where it has them.
 
     Raises:
-        DataError: the source has no conn.log, or a record lacks a field.
+        DataError: the source has no conn log, or a conn line can't be read or lacks a field.
     """
     if cache is None:
         return _read(folder / source.name, source)
@@ -61,47 +75,95 @@ def load_source(folder: Path, source: Source, cache: Path | None = None) -> Flow
     return flows
 
 
-def _logs(folder: Path) -> dict[str, Path]:
-    paths = {log: folder / f"{log}.jsonl.gz" for log in ("conn", *summaries.SUMMARISE)}
-    return {log: path for log, path in paths.items() if path.is_file()}
-
-
 def _digest(folder: Path) -> str:
     state = hashlib.sha256(f"{FEATURES_VERSION} {NAMES}".encode())
-    code = [Path(module.__file__ or "") for module in (join, summaries)]
-    encoder = Path(encode.__code__.co_filename)
-    for path in (*code, encoder, Path(__file__), *_logs(folder).values()):
+    code = [Path(encode.__code__.co_filename)]
+    for package in (logs, context_package):
+        code += sorted(Path(package.__file__ or "").parent.glob("*.py"))
+    try:
+        files = [
+            file for part in find_folders([folder]) for log in part.files.values() for file in log
+        ]
+    except SourceError as error:
+        raise DataError(str(error)) from None
+    for path in (*code, Path(__file__), *(file.path for file in files)):
         state.update(path.name.encode())
         state.update(hashlib.sha256(path.read_bytes()).digest())
     return state.hexdigest()[:16]
 
 
 def _read(folder: Path, source: Source) -> Flows:
-    paths = _logs(folder)
-    if "conn" not in paths:
-        raise DataError(f"{folder}: no conn.jsonl.gz")
-    conn = [record for record in join.read_log(paths["conn"]) if not record.get("partial")]
-    rows = join.join(
-        conn, {log: join.read_log(path) for log, path in paths.items() if log != "conn"}
-    )
-    starts = range(0, len(rows), CHUNK)
-    features = [encode(from_rows(rows[start : start + CHUNK])) for start in starts]
     try:
-        return Flows(
-            features=np.concatenate(features),
-            label=np.array([LABELS.index(r["label"]) for r in conn], np.int8),
-            family=np.array([_family(r) for r in conn], np.str_),
-            network=np.array([r["network"] for r in conn], np.str_),
-            source=np.full(len(conn), source.name),
-            capture=np.array([f"{source.name}/{r['capture']}" for r in conn], np.str_),
-            scope=np.array([r["label_scope"] for r in conn], np.str_),
-            service=np.array([f"{r['proto']}/{r['id.resp_p']}" for r in conn], np.str_),
-        )
-    except (KeyError, ValueError) as error:
-        raise DataError(f"{paths['conn']}: a record without a known {error}") from None
+        reader = ZeekLogs(folder, LogOptions(keep=KEEP))
+    except SourceError as error:
+        raise DataError(str(error)) from None
+    batches: list[FlowBatch] = []
+    kept: Kept = {name: [] for name in KEEP}
+    while not reader.done:
+        batch = reader.read(1.0)
+        if batch is None:
+            continue
+        batches.append(batch)
+        for name, values in reader.kept.items():
+            if name in REQUIRED and None in values:
+                raise DataError(f"{folder / batch.origin.node}: a conn line without {name}")
+            kept[name] += values
+    if reader.flows.dropped:
+        raise DataError(f"{folder}: conn lines that can't be read: {reader.flows.dropped}")
+    return _flows(folder, source, _features(batches), kept)
 
 
-def _family(record: summaries.Record) -> str:
-    if record["label"] == LABELS[UNKNOWN]:
-        return ""
-    return str(record.get("family") or "")
+def _features(batches: Sequence[FlowBatch]) -> FloatArray:
+    """float32 [n, F] of flows in their order, with what their hosts did before.
+
+    Context takes the flows of a capture in the order they ended in, as Zeek sends them; these logs
+    are sorted by start.
+    """
+    parts = [np.zeros((0, len(NAMES)), np.float32)]
+    context = Context(seed=0)
+    for _, group in groupby(batches, lambda batch: batch.origin.capture):
+        flows = join(list(group))
+        order = np.argsort(_ends(flows), kind="stable")
+        features = np.empty((flows.rows, len(NAMES)), np.float32)
+        start = 0
+        for part in flows.take(order).chunks(CHUNK):
+            rows = order[start : start + part.rows]
+            features[rows] = encode(part, context.update(part))
+            start += part.rows
+        parts.append(features)
+    return np.concatenate(parts)
+
+
+def _ends(flows: FlowBatch) -> IntArray:
+    """int64 [n], ns, when each flow ended; what is not known counts as 0."""
+    ends = np.zeros(flows.rows, np.int64)
+    for name in ("ts", "duration"):
+        column = flows.numeric(name)
+        if column is not None:
+            ends += np.where(column.mask(), column.values, 0).astype(np.int64)
+    return ends
+
+
+def _flows(folder: Path, source: Source, features: FloatArray, kept: Kept) -> Flows:
+    """The labels of n conn lines and their features, float32 [n, F]."""
+    labels = kept["label"]
+    unknown = {label for label in labels if label not in LABELS}
+    if unknown:
+        raise DataError(f"{folder}: labels that are not known: {unknown}")
+    family = [
+        family if family and label != LABELS[UNKNOWN] else ""
+        for family, label in zip(kept["family"], labels, strict=True)
+    ]
+    return Flows(
+        features=features,
+        label=np.array([LABELS.index(label or "") for label in labels], np.int8),
+        family=np.array(family, np.str_),
+        network=np.array(kept["network"], np.str_),
+        source=np.full(len(labels), source.name),
+        capture=np.array([f"{source.name}/{name}" for name in kept["capture"]], np.str_),
+        scope=np.array(kept["label_scope"], np.str_),
+        service=np.array(
+            [f"{kind}/{port}" for kind, port in zip(kept["proto"], kept["id.resp_p"], strict=True)],
+            np.str_,
+        ),
+    )
