@@ -31,6 +31,7 @@ docs: $(VENV)/.dev              ## pages made from the code's tables
 
 bench: $(VENV)/.dev             ## every claim of speed, as a ratio against a reference
 	$(BIN)/python benchmarks/decode.py
+	$(BIN)/python benchmarks/context.py
 	$(BIN)/python benchmarks/whole_path.py
 
 lab: $(VENV)/.dev               ## traffic of both lab networks, recorded by a real Zeek (root)

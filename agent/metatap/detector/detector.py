@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from metatap.context import Context
 from metatap.counters import Counters
 from metatap.detector.detections import Detections
 from metatap.detector.rules import RuleSet
@@ -16,10 +17,12 @@ class Detector:
 
     Attributes:
         flows: Flows received and passed on; scoring drops none.
+        context: What is remembered of hosts; None: flows are scored without their past.
     """
 
-    def __init__(self, rules: RuleSet) -> None:
+    def __init__(self, rules: RuleSet, context: Context | None = None) -> None:
         self.flows = Counters()
+        self.context = context
         self._rules = rules
 
     @property
@@ -35,13 +38,14 @@ class Detector:
         """Score a batch against every pack and find the hits.
 
         Args:
-            batch: n flows.
+            batch: n flows; taken into the context, so each is given once.
 
         Returns:
             Scores of all flows and the (flow, pack) pairs at or over the pack's threshold.
         """
         rules = self._rules
-        features = encode(batch)
+        known = None if self.context is None else self.context.update(batch)
+        features = encode(batch, known)
         scores, _ = rules.model.score(rules.model.select(features), rules.heads)
         rows, packs = np.nonzero(scores >= rules.thresholds)
         self.flows.passes(batch.rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from metatap.context import CONTEXT_FEATURES, CONTEXT_NAMES
 from metatap.features import table, text
 from metatap.features.table import INDEX, WIDTH
 from metatap.flow import FlowBatch, Group, Numeric, Strings
@@ -33,11 +34,12 @@ _SERVICE_WORDS = {name: name for name in _SERVICE_FLAGS} | table.SERVICE_ALIASES
 _NOT_ADDRESS = text.byte_classes(bytes(b for b in range(256) if b not in b"0123456789.:[]"))
 
 
-def encode(batch: FlowBatch) -> FloatArray:
+def encode(batch: FlowBatch, context: FloatArray | None = None) -> FloatArray:
     """The feature matrix of a batch.
 
     Args:
         batch: n flows.
+        context: float32 [n, C] of the same flows, as `Context.update` gives it; None: not known.
 
     Returns:
         float32 [n, F], C-contiguous, columns as in `table.FEATURES`; NaN where absent.
@@ -52,6 +54,7 @@ def encode(batch: FlowBatch) -> FloatArray:
         _http(out)
         _ssl(out)
         _ssh(out)
+    _context(out, context)
     return out.matrix
 
 
@@ -264,3 +267,14 @@ def _ssh(out: _Matrix) -> None:
     if has.any():
         out.put("ssh.auth_attempts", out.number("ssh.auth_attempts"))
         out.put("ssh.auth_success", out.number("ssh.auth_success"))
+
+
+_MAGNITUDES = sum(not feature.share for feature in CONTEXT_FEATURES)
+
+
+def _context(out: _Matrix, context: FloatArray | None) -> None:
+    if context is None:
+        return
+    for first, part in ((0, context[:, :_MAGNITUDES]), (_MAGNITUDES, context[:, _MAGNITUDES:])):
+        at = INDEX[CONTEXT_NAMES[first]]
+        out.matrix[:, at : at + part.shape[1]] = part

@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from metatap.context import CONTEXT_FEATURES
 from metatap.flow.schema import CONN_STATES
 
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 """Version of the table; a model names the features it was trained on, in order."""
 
 
@@ -110,6 +111,9 @@ def _history(side: str, who: str) -> list[Feature]:
     ]
 
 
+_CONTEXT_LOG = tuple(_log(f.name, f.words, f.unit) for f in CONTEXT_FEATURES if not f.share)
+_CONTEXT_LINEAR = tuple(_linear(f.name, f.words) for f in CONTEXT_FEATURES if f.share)
+
 FEATURES: tuple[Feature, ...] = (
     _log("duration", "duration", "ms"),
     _log("orig_bytes", "payload sent", "bytes"),
@@ -141,6 +145,7 @@ FEATURES: tuple[Feature, ...] = (
     _log("ssl.server_name_length", "TLS server name", "bytes"),
     _log("ssl.certs", "TLS certificates"),
     _log("ssh.auth_attempts", "SSH authentication attempts"),
+    *_CONTEXT_LOG,
     _linear("orig_byte_share", "share of the payload sent by the originator"),
     _linear("orig_pkt_share", "share of the packets sent by the originator"),
     _linear("orig_payload_share", "payload share of the IP bytes sent"),
@@ -154,6 +159,7 @@ FEATURES: tuple[Feature, ...] = (
     _linear("http.error_share", "share of HTTP errors"),
     _linear("http.write_share", "share of HTTP requests that write"),
     _linear("http.uri_digit_share", "digits in the HTTP URI"),
+    *_CONTEXT_LINEAR,
     _flag("proto.tcp", "TCP"),
     _flag("proto.udp", "UDP"),
     _flag("proto.icmp", "ICMP"),

@@ -148,6 +148,8 @@ class Agent:
         waiting = [
             name for name in NEED_RESTART if getattr(config, name) != getattr(self.config, name)
         ]
+        if config.detector.context_entries != self.config.detector.context_entries:
+            waiting.append("detector.context_entries")
         if waiting:
             log.warning("reload_needs_restart", options=waiting)
         self.config = config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from metatap.alerts import Aggregator
+from metatap.context import Context
 from metatap.detector import Detector, Model, RuleSet, shipped_model
 from metatap.errors import ConfigError, PackError
 from metatap.packs import Pack, load_folder
@@ -95,7 +97,13 @@ def build_pipeline(config: Config) -> Pipeline:
     )
     sinks = build_sinks(config)
     sources = build_sources(config)
-    return Pipeline(sources, Detector(rules), aggregator, sinks, config.detector.batch_rows)
+    detector = Detector(rules, build_context(config))
+    return Pipeline(sources, detector, aggregator, sinks, config.detector.batch_rows)
+
+
+def build_context(config: Config) -> Context:
+    """The memory of hosts, its hash seeded at random so that nobody can aim at a slot."""
+    return Context(config.detector.context_entries, seed=secrets.randbits(63))
 
 
 def _sink(item: SinkConfig) -> Sink:

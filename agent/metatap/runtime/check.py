@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from metatap.context import CONTEXT_VERSION
 from metatap.detector import Model, RuleSet, shipped_model
 from metatap.errors import ConfigError, ModelError, SourceError
 from metatap.runtime.build import load_packs, shipped_packs
@@ -54,6 +55,12 @@ def check(load: Callable[[], Config]) -> Findings:
         return Findings((*faults, str(error)), tuple(notes))
     notes.append(f"model: {model.meta.name} {model.meta.version}, sha256 {model.sha256[:12]}")
     rules = RuleSet.build(model, packs, config.detector.false_positive_rate)
+    notes += [
+        f"{pack.path}: its contexts are of version {pack.context_ignored}, this agent's of version "
+        f"{CONTEXT_VERSION}: they are not used"
+        for pack in packs
+        if pack.context_ignored
+    ]
     paths = {pack.id: pack.path for pack in packs}
     faults += [f"{paths[name]}: refused: {why}" for name, why in rules.refused.items()]
     if not rules.packs:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from metatap.context.slots import ENTRIES, ENTRIES_MAX, ENTRIES_MIN
 from metatap.yamlfile import Items, Node, Scalar, kind_of, nearest, shown
 
 
@@ -197,6 +198,13 @@ OPTIONS: tuple[Option, ...] = (
         number(1e-7, 0.1),
         1e-4,
         "Share of benign flows that each pack may flag; its threshold is set for this rate.",
+    ),
+    Option(
+        "detector.context_entries",
+        whole(ENTRIES_MIN, ENTRIES_MAX, "keys"),
+        ENTRIES,
+        "Hosts, pairs and services whose past is remembered, rounded up to a power of two; "
+        "each takes about 100 bytes, and one no longer remembered looks new.",
     ),
     Option(
         "alerts.window",

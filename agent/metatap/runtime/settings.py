@@ -51,11 +51,13 @@ class DetectorConfig:
         threads: Threads of ONNX Runtime.
         batch_rows: Flows scored at once, at most.
         false_positive_rate: Share of benign flows each pack may flag.
+        context_entries: Hosts, pairs and services whose past is remembered.
     """
 
     threads: int
     batch_rows: int
     false_positive_rate: float
+    context_entries: int
 
 
 @dataclass(frozen=True, slots=True)

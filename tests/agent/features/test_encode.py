@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metatap.context import CONTEXT_NAMES, CONTEXT_WIDTH
 from metatap.features import FEATURES, NAMES, WIDTH, Scale, encode, scale_slice
 from metatap.features.table import INDEX
 from metatap.flow import FlowBatch, Numeric, Row, Strings, concat, from_rows
@@ -239,3 +240,21 @@ def test_huge_values_stay_finite() -> None:
     got = encode(from_rows([row]))
     assert np.isfinite(got[0, [INDEX["orig_bytes"], INDEX["orig_byte_share"]]]).all()
     assert not np.isinf(got).any()
+
+
+def test_context_columns_stand_under_their_names() -> None:
+    """Each column of a context is the feature of that name."""
+    context = np.arange(2.0 * CONTEXT_WIDTH, dtype=np.float32).reshape(2, CONTEXT_WIDTH)
+    context[1] = np.nan
+    got = encode(from_rows([HTTP, DNS]), context)
+    at = [INDEX[name] for name in CONTEXT_NAMES]
+    np.testing.assert_array_equal(got[:, at], context)
+
+
+def test_context_that_is_not_given_is_absent() -> None:
+    """Without a context its columns are NaN and nothing else changes."""
+    got, other = encode(from_rows([HTTP])), np.ones((1, CONTEXT_WIDTH), np.float32)
+    at = [INDEX[name] for name in CONTEXT_NAMES]
+    assert np.isnan(got[:, at]).all()
+    rest = np.setdiff1d(np.arange(WIDTH), at)
+    np.testing.assert_array_equal(got[:, rest], encode(from_rows([HTTP]), other)[:, rest])
