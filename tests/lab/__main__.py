@@ -57,8 +57,9 @@ def _record(argv: Sequence[str]) -> None:
     parser.add_argument("--truth", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="the recording, *.mtrec")
     parser.add_argument("--labels", type=Path, required=True, help="CSV of every connection")
+    parser.add_argument("--logs", type=Path, help="folder for Zeek's logs of the same run")
     args = parser.parse_args(argv)
-    result = recording.make(args.pcap, args.truth, args.out, args.labels)
+    result = recording.make(args.pcap, args.truth, args.out, args.labels, args.logs)
     _say(f"{args.out}: {result.flows} flows, {result.lost} lost")
 
 

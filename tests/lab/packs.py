@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from metatap.context import Context
 from metatap.demo import Labels
 from metatap.flow import FlowBatch, concat
+from metatap.offline.stream import FloatArray, flows, open_sources
 from metatap.packs import Pack, Severity, dump_pack
-from metatap.sources import open_source
 
 FLOWS = 8
 """Support flows a pack, at most."""
@@ -70,31 +71,33 @@ STARTERS: dict[str, Starter] = {
 
 def read_all(recording: Path) -> FlowBatch:
     """All flows of a recording."""
-    source = open_source(str(recording))
-    parts = []
-    while not source.done:
-        batch = source.read(1.0)
-        if batch is not None:
-            parts.append(batch)
-    source.close()
-    return concat(parts)
+    return read_known(recording)[0]
 
 
-def starter_pack(family: str, flows: FlowBatch, labels: Labels, created: date) -> Pack:
+def read_known(recording: Path) -> tuple[FlowBatch, FloatArray]:
+    """All n flows of a recording, and their contexts, float32 [n, C]."""
+    parts = list(flows(open_sources([str(recording)]), Context()))
+    return concat([batch for batch, _ in parts]), np.concatenate([known for _, known in parts])
+
+
+def starter_pack(
+    family: str, found: FlowBatch, known: FloatArray, labels: Labels, created: date
+) -> Pack:
     """The pack of a family: support flows spread evenly over its flows in time order.
 
     Args:
         family: Key of `STARTERS`.
-        flows: All flows of the recording.
+        found: All n flows of the recording.
+        known: float32 [n, C], their contexts.
         labels: By uid.
         created: Day that the pack says.
     """
-    column, start = flows.strings("uid"), flows.numeric("ts")
+    column, start = found.strings("uid"), found.numeric("ts")
     if column is None or start is None:
         raise ValueError("the recording has no uid or no ts")
-    uids = [(column.item(row) or b"").decode() for row in range(flows.rows)]
+    uids = [(column.item(row) or b"").decode() for row in range(found.rows)]
     about = STARTERS[family]
-    unfit = flows.numeric(about.without) if about.without else None
+    unfit = found.numeric(about.without) if about.without else None
     rows = np.array(
         [
             at
@@ -113,14 +116,15 @@ def starter_pack(family: str, flows: FlowBatch, labels: Labels, created: date) -
         severity=about.severity,
         attack=about.attack,
         references=tuple(f"{ATTACK}{name.replace('.', '/')}/" for name in about.attack),
-        flows=flows.take(picked),
+        flows=found.take(picked),
+        context=known[picked],
     )
 
 
 def write_starters(recording: Path, labels: Labels, out: Path, created: date) -> None:
     """Write the pack files of all families."""
     out.mkdir(parents=True, exist_ok=True)
-    flows = read_all(recording)
+    found, known = read_known(recording)
     for family, about in STARTERS.items():
-        text = dump_pack(starter_pack(family, flows, labels, created))
+        text = dump_pack(starter_pack(family, found, known, labels, created))
         (out / f"{about.id}.yaml").write_text(text, encoding="utf-8")

@@ -1,5 +1,6 @@
 """A capture through real Zeek with our script into a recording and its labels."""
 
+import gzip
 import os
 import shutil
 import socket
@@ -33,7 +34,13 @@ def zeek() -> str:
     return found
 
 
-def make(pcap: Path, rules: Path, out: Path, labels: Path) -> RecordResult:
+KEPT_LOGS = ("conn", "dns", "http", "ssl", "ssh")
+"""Logs that are kept beside a recording, if a folder for them is named."""
+
+
+def make(
+    pcap: Path, rules: Path, out: Path, labels: Path, logs: Path | None = None
+) -> RecordResult:
     """Record what Zeek sends of a capture and label every connection.
 
     Args:
@@ -41,6 +48,7 @@ def make(pcap: Path, rules: Path, out: Path, labels: Path) -> RecordResult:
         rules: The lab's truth file of it.
         out: The recording.
         labels: CSV `uid,label,family,technique`.
+        logs: Folder for the same run's `KEPT_LOGS` as `*.log.gz`; None keeps none.
 
     Raises:
         RuntimeError: flows were lost, or their number is not that of conn.log.
@@ -65,6 +73,8 @@ def make(pcap: Path, rules: Path, out: Path, labels: Path) -> RecordResult:
             _run_zeek(pcap, Path(folder), endpoint, other)
             listener.join(10.0)
             truth.label_log(Path(folder) / "conn.log", truth.load(rules), labels)
+            if logs is not None:
+                _keep_logs(Path(folder), logs)
     finally:
         ended.set()
         listener.join()
@@ -72,6 +82,15 @@ def make(pcap: Path, rules: Path, out: Path, labels: Path) -> RecordResult:
     if not results or results[0].lost or results[0].flows != rows:
         raise RuntimeError(f"{out}: {results} for {rows} connections in conn.log")
     return results[0]
+
+
+def _keep_logs(folder: Path, out: Path) -> None:
+    """Compress the logs, without a time stamp, so that equal logs are equal files."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in KEPT_LOGS:
+        if (log := folder / f"{name}.log").is_file():
+            content = gzip.compress(log.read_bytes(), mtime=0)
+            (out / f"{name}.log.gz").write_bytes(content)
 
 
 def _run_zeek(pcap: Path, folder: Path, endpoint: str, other: str) -> None:
