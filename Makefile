@@ -39,7 +39,8 @@ lab: $(VENV)/.dev               ## traffic of both lab networks, recorded by a r
 	  $(BIN)/python -m tests.lab --network $$network --out build/lab && \
 	  $(BIN)/python -m tests.lab record --pcap build/lab/$$network.pcap \
 	    --truth build/lab/$$network.truth.json --out build/lab/$$network.mtrec \
-	    --labels build/lab/$$network.labels.csv || exit 1; \
+	    --labels build/lab/$$network.labels.csv \
+	    --logs build/lab/$$network-logs || exit 1; \
 	done
 	$(BIN)/python -m tests.lab packs --recording build/lab/A.mtrec \
 	  --labels build/lab/A.labels.csv --out build/lab/packs --created $$(date -I)

@@ -61,10 +61,9 @@ class Slots:
         return sum(part.nbytes for part in (self.tags, self.time, self.stats, self.marks))
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything; statistics are cleared when a slot gets a new key."""
         self.tags.fill(0)
         self.time.fill(NEVER)
-        self.stats.fill(0)
 
 
 @dataclass(slots=True)
