@@ -51,3 +51,7 @@ class ModelError(MetatapError):
 
 class PackError(FaultsError):
     """A threat pack is refused; names every fault with file, line, flow and field."""
+
+
+class TeachError(MetatapError):
+    """A pack can't be made from what was asked for; names the uid, option or file."""

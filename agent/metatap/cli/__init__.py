@@ -15,6 +15,9 @@ COMMANDS: dict[str, str] = {
     "run": "Score a live network: read the configured sources, write alerts.",
     "replay": "Score a recording or another source at full speed, then report.",
     "record": "Write the raw messages of a ZeroMQ source to a recording.",
+    "teach": "Make a threat pack from flows of a recording or of logs, named by uid.",
+    "score": "Write the score of every flow of a recording or of logs by every pack.",
+    "evaluate": "Hold alerts and scores against labels: precision, recall, intervals.",
     "check": "Check configuration, model and packs; every fault with file and line.",
     "demo": "Play a lab recording through a real agent and show its alerts.",
 }

@@ -10,6 +10,7 @@ from metatap.detector.detector import Detector
 from metatap.detector.explain import explain
 from metatap.detector.explanation import Explanation, Reason
 from metatap.detector.model import Model, shipped_model
+from metatap.detector.ready import Ready, make_ready
 from metatap.detector.rules import RuleSet
 
 __all__ = [
@@ -17,8 +18,10 @@ __all__ = [
     "Detector",
     "Explanation",
     "Model",
+    "Ready",
     "Reason",
     "RuleSet",
     "explain",
+    "make_ready",
     "shipped_model",
 ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
+from metatap.context.layout import SCALES
 from metatap.detector.detections import Detections
 from metatap.detector.explanation import Explanation, Reason
 from metatap.features.table import FEATURES, INDEX, Feature, Scale
@@ -34,7 +37,7 @@ def explain(detections: Detections, row: int, pack: int) -> Explanation:
     model = rules.model
     flow = model.select(detections.features[row : row + 1])
     names = model.meta.features
-    groups = _groups(names)
+    groups = feature_groups(names)
     median = model.meta.background.median
     variants = np.repeat(flow, len(groups) + 1, axis=0)
     for at, columns in enumerate(groups):
@@ -46,7 +49,7 @@ def explain(detections: Detections, row: int, pack: int) -> Explanation:
         reason = _reason(groups[at], names, flow[0], median, float(moved[at]))
         if moved[at] <= 0.0 or len(reasons) == REASONS:
             break
-        if reason is not None:
+        if reason is not None and not _said(reason, reasons):
             reasons.append(reason)
     support = rules.support[pack]
     distance = np.linalg.norm(support - embedding[0], axis=1)
@@ -60,8 +63,8 @@ def explain(detections: Detections, row: int, pack: int) -> Explanation:
     )
 
 
-def _groups(names: tuple[str, ...]) -> list[list[int]]:
-    """Columns that are replaced together: the flags of one field, else each for itself."""
+def feature_groups(names: tuple[str, ...]) -> list[list[int]]:
+    """Columns that stand for one thing: the flags of one field, else each for itself."""
     groups: dict[str, list[int]] = {}
     for at, name in enumerate(names):
         feature = FEATURES[INDEX[name]]
@@ -99,6 +102,12 @@ def _reason(
     )
 
 
+def _said(reason: Reason, reasons: Sequence[Reason]) -> bool:
+    """Whether the same of the host's past is a reason already, over another time."""
+    stem, _, scale = reason.feature.rpartition(".")
+    return scale in SCALES and any(other.feature.startswith(f"{stem}.") for other in reasons)
+
+
 def _known(value: np.float32) -> float | None:
     return None if np.isnan(value) else float(value)
 
@@ -108,10 +117,11 @@ def _text(feature: Feature, value: float, typical: float | None) -> str:
         return feature.words if value else f"not: {feature.words}"
     if feature.name.startswith("history."):
         return feature.words if value else f"no {feature.words}"
-    usual = "" if typical is None else f" (typical {_number(typical, feature.unit)})"
-    return f"{feature.words} {_number(value, feature.unit)}{usual}"
+    usual = "" if typical is None else f" (typical {number_text(typical, feature.unit)})"
+    return f"{feature.words} {number_text(value, feature.unit)}{usual}"
 
 
-def _number(value: float, unit: str) -> str:
+def number_text(value: float, unit: str) -> str:
+    """A value of a feature for people, with its unit."""
     digits = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
     return f"{digits} {unit}".rstrip()

@@ -10,9 +10,8 @@ import numpy.typing as npt
 import structlog
 
 from metatap.detector.model import Model
-from metatap.detector.threshold import pack_threshold
+from metatap.detector.ready import Ready, make_ready
 from metatap.errors import ModelError
-from metatap.features import encode
 from metatap.packs import Pack
 
 FloatArray = npt.NDArray[np.float32]
@@ -20,8 +19,8 @@ FloatArray = npt.NDArray[np.float32]
 REFERENCE = "reference"
 """`threshold_source` of thresholds from the background inside the model file."""
 
-FOLDS = 8
-"""Parts the support is held out in, at most; up to 8 flows each is held out alone."""
+LOCAL = "local"
+"""`threshold_source` of thresholds from a background of the user's own."""
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +36,7 @@ class RuleSet:
         thresholds: float32 [P'], +inf for padding: a score at or above it is a hit.
         support: For each pack, embeddings float32 [k, d] of its support flows.
         refused: Pack id → why it is not in force.
-        threshold_source: Where the thresholds come from: `reference`.
+        threshold_source: Where the thresholds come from: `reference` or `local`.
     """
 
     model: Model
@@ -49,8 +48,14 @@ class RuleSet:
     threshold_source: str = REFERENCE
 
     @classmethod
-    def build(cls, model: Model, packs: Sequence[Pack], rate: float) -> RuleSet:
-        """Adapt a head to each pack and set its threshold on the model's reference background.
+    def build(
+        cls,
+        model: Model,
+        packs: Sequence[Pack],
+        rate: float,
+        background: FloatArray | None = None,
+    ) -> RuleSet:
+        """Adapt a head to each pack and set its threshold on a background of benign flows.
 
         A pack whose head is not finite, or that does not recognise half of its own support flows
         when they are held out, is refused: logged, listed in `refused`, the others unaffected.
@@ -59,16 +64,21 @@ class RuleSet:
             model: The model.
             packs: The packs, ids unique.
             rate: Target share of flows over each pack's threshold.
+            background: float32 [m, d], embeddings of benign flows, m ≥ 1; None: the reference
+                background in the model file.
         """
-        kept: list[_Ready] = []
+        source = REFERENCE if background is None else LOCAL
+        if background is None:
+            background = model.meta.background.embedding
+        kept: list[Ready] = []
         refused: dict[str, str] = {}
         for pack in packs:
             try:
-                ready = _make_ready(model, pack, rate)
+                ready = make_ready(model, pack, rate, background)
             except ModelError as error:
                 refused[pack.id] = str(error)
                 continue
-            if 2 * ready.recognised < len(ready.support):
+            if not ready.is_useful:
                 refused[pack.id] = (
                     f"recognises {ready.recognised} of its own {len(ready.support)} flows, held "
                     f"out, at threshold {ready.threshold:.2f} (rate {rate:g})"
@@ -87,47 +97,5 @@ class RuleSet:
             thresholds,
             tuple(ready.support for ready in kept),
             refused,
+            source,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A pack with its head float32 [d + 1], threshold and support embeddings float32 [k, d]."""
-
-    pack: Pack
-    head: FloatArray
-    threshold: float
-    support: FloatArray
-    recognised: int
-
-
-def _make_ready(model: Model, pack: Pack, rate: float) -> _Ready:
-    examples = model.select(encode(pack.flows))
-    label = np.ones(len(examples), np.float32)
-    counter = np.zeros((0, model.width), np.float32)
-    if pack.not_like is not None:
-        counter = model.select(encode(pack.not_like))
-    against = np.zeros(len(counter), np.float32)
-    head = model.adapt(np.concatenate([examples, counter]), np.concatenate([label, against]))
-    support = model.embed(examples)
-    held_out = np.empty(len(examples), np.float32)
-    folds = min(len(examples), FOLDS)
-    for fold in range(folds):
-        out = np.arange(len(examples)) % folds == fold
-        rest = ~out if folds > 1 else out
-        other = model.adapt(
-            np.concatenate([examples[rest], counter]), np.concatenate([label[rest], against])
-        )
-        held_out[out] = _scores(support[out], other)
-    threshold = pack_threshold(
-        _scores(model.meta.background.embedding, head),
-        _scores(model.embed(counter), head),
-        held_out,
-        rate,
-    )
-    return _Ready(pack, head, threshold, support, int((held_out >= threshold).sum()))
-
-
-def _scores(embedding: FloatArray, head: FloatArray) -> FloatArray:
-    scores: FloatArray = embedding @ head[:-1] + head[-1]
-    return scores

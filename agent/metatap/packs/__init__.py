@@ -5,8 +5,8 @@ any fault is refused as a whole, `PackError` lists every fault; the other files 
 unaffected.
 """
 
-from metatap.packs.load import load_folder, load_pack
+from metatap.packs.load import load_folder, load_pack, parse_pack
 from metatap.packs.pack import Pack, Severity
 from metatap.packs.write import dump_pack
 
-__all__ = ["Pack", "Severity", "dump_pack", "load_folder", "load_pack"]
+__all__ = ["Pack", "Severity", "dump_pack", "load_folder", "load_pack", "parse_pack"]

@@ -12,6 +12,7 @@ import numpy as np
 from metatap.errors import FlowError
 from metatap.flow import FlowBatch, Numeric, from_rows
 from metatap.flow.schema import BY_NAME, STRING_MAX_BYTES, ColumnSpec, Kind
+from metatap.packs.context import ContextReader, FloatArray, stacked
 from metatap.yamlfile import Faults, Fields, Items, Node, Scalar, kind_of, nearest, shown
 
 MAX_FLOWS = 64
@@ -20,40 +21,52 @@ MAX_FLOWS = 64
 MAX_SECONDS = 9_000_000_000
 """Bound of times and intervals: ns in int64 reach to the year 2262."""
 
+CONTEXT = "context"
+"""Key of a flow's context, which stands among its fields."""
+
 _NS = 1_000_000_000
 _TIMES = (Kind.TIME, Kind.INTERVAL)
 
 
-def read_flows(root: Fields, key: str, faults: Faults, uids: dict[str, str]) -> FlowBatch | None:
-    """The flows of one list of a pack.
+def read_flows(
+    root: Fields, key: str, faults: Faults, uids: dict[str, str], contexts: ContextReader
+) -> tuple[FlowBatch | None, FloatArray | None]:
+    """The flows of one list of a pack, and their contexts.
 
     Args:
         root: The pack's document.
         key: `flows` or `not_like`.
         faults: Takes what is wrong.
         uids: Uid → where it was seen, over both lists; a repeated one is a fault.
+        contexts: Reads the contexts.
 
     Returns:
-        The batch with `partial` set in every flow; None if the list is missing, empty or faulty.
+        The batch of k flows with `partial` set in every one; None if the list is missing, empty or
+        faulty. Their contexts float32 [k, C], NaN = absent; None if no flow has one.
     """
     node = root.items.get(key)
     if node is None or (isinstance(node, Scalar) and node.value is None and key != "flows"):
-        return None
+        return None, None
     if not isinstance(node, Items):
         faults.add(node.line, f"{key}: must be a list of flows, is {kind_of(node)}")
-        return None
+        return None, None
     if len(node.items) > MAX_FLOWS:
         faults.add(node.line, f"{key}: {len(node.items)} flows, at most {MAX_FLOWS}")
-        return None
+        return None, None
     before = len(faults.found)
-    rows = [_read_flow(item, f"{key}[{at}]", faults, uids) for at, item in enumerate(node.items)]
+    rows: list[dict[str, Any]] = []
+    known: list[FloatArray | None] = []
+    for at, item in enumerate(node.items):
+        where = f"{key}[{at}]"
+        rows.append(_read_flow(item, where, faults, uids))
+        known.append(_read_context(item, where, contexts))
     if not rows or len(faults.found) > before:
-        return None
+        return None, None
     try:
-        return _batch(rows)
+        return _batch(rows), stacked(known)
     except FlowError as error:  # pragma: no cover - each value was checked
         faults.add(node.line, f"{key}: {error}")
-        return None
+        return None, None
 
 
 def _read_flow(node: Node, where: str, faults: Faults, uids: dict[str, str]) -> dict[str, Any]:
@@ -63,9 +76,11 @@ def _read_flow(node: Node, where: str, faults: Faults, uids: dict[str, str]) -> 
     row: dict[str, Any] = {}
     for name, item in node.items.items():
         line = node.lines[name]
+        if name == CONTEXT:
+            continue
         spec = BY_NAME.get(name)
         if spec is None:
-            hint = faults.hint(name, BY_NAME)
+            hint = faults.hint(name, (*BY_NAME, CONTEXT))
             faults.add(line, f"{where}.{shown(name)}: not a field of a flow{hint}")
             continue
         if not isinstance(item, Scalar):
@@ -84,6 +99,13 @@ def _read_flow(node: Node, where: str, faults: Faults, uids: dict[str, str]) -> 
         faults.add(node.lines["uid"], f"{where}.uid: {shown(uid)} is also that of {uids[uid]}")
     row.setdefault("partial", False)
     return row
+
+
+def _read_context(node: Node, where: str, contexts: ContextReader) -> FloatArray | None:
+    item = node.items.get(CONTEXT) if isinstance(node, Fields) else None
+    if item is None or not isinstance(node, Fields):
+        return None
+    return contexts.read(item, node.lines[CONTEXT], f"{where}.{CONTEXT}")
 
 
 def _batch(rows: list[dict[str, Any]]) -> FlowBatch:

@@ -7,7 +7,12 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from metatap.flow import FlowBatch
+
+FloatArray = npt.NDArray[np.float32]
 
 
 class Severity(StrEnum):
@@ -34,6 +39,11 @@ class Pack:
         references: URLs to read on.
         flows: The k support flows, 1 ≤ k ≤ 64.
         not_like: Counter-examples, at most 64, None if there are none.
+        context: float32 [k, C], what was known of each support flow's past when it was picked,
+            columns as `context.CONTEXT_FEATURES`, NaN = not known; None: of none of them.
+        not_like_context: The same of the counter-examples.
+        context_ignored: Version of contexts in the file that were not used, since this agent's are
+            of another; 0: none.
         path: The file it came from; `.` for a pack that is not yet in a file.
         sha256: Hex digest of the file's bytes, "" likewise.
     """
@@ -48,5 +58,8 @@ class Pack:
     references: tuple[str, ...]
     flows: FlowBatch
     not_like: FlowBatch | None = None
+    context: FloatArray | None = None
+    not_like_context: FloatArray | None = None
+    context_ignored: int = 0
     path: Path = Path()
     sha256: str = ""

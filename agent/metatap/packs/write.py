@@ -7,9 +7,12 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from metatap.context import CONTEXT_VERSION
 from metatap.flow import FlowBatch, Numeric, Strings, to_row
 from metatap.flow.schema import BY_NAME, ColumnSpec, Kind
-from metatap.packs.load import VERSION
+from metatap.packs.context import FloatArray, context_texts, has_context
+from metatap.packs.flows import CONTEXT
+from metatap.packs.head import VERSION
 from metatap.packs.pack import Pack
 from metatap.yamlfile import resolve
 
@@ -18,6 +21,7 @@ WIDTH = 100
 
 _NS = 1_000_000_000
 _TIMES = (Kind.TIME, Kind.INTERVAL)
+_CONTEXT = f"{CONTEXT}: {{"
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./:+@ -]*")
 
 
@@ -25,8 +29,10 @@ def dump_pack(pack: Pack) -> str:
     """The text of a pack file.
 
     `path` and `sha256` are not written. A flow's fields stand in schema order; `partial` is left
-    out unless true. Values that are not UTF-8 are written as `!!binary`.
+    out unless true. Values that are not UTF-8 are written as `!!binary`. The numbers of a flow's
+    context are rounded, see `context.DIGITS`; all else reads back exactly.
     """
+    contexts = has_context(pack.context) or has_context(pack.not_like_context)
     head: list[tuple[str, str]] = [
         ("pack", str(VERSION)),
         ("id", quoted(pack.id)),
@@ -37,13 +43,14 @@ def dump_pack(pack: Pack) -> str:
         ("severity", pack.severity.value),
         ("attack", _inline(pack.attack)),
         ("references", _inline(pack.references)),
+        ("context_version", str(CONTEXT_VERSION) if contexts else '""'),
     ]
     lines = [f"{key}: {text}" for key, text in head if text != '""']
-    lines += ["flows:", *_flows(pack.flows)]
+    lines += ["flows:", *_flows(pack.flows, pack.context)]
     if pack.not_like is None:
         lines.append("not_like: []")
     else:
-        lines += ["not_like:", *_flows(pack.not_like)]
+        lines += ["not_like:", *_flows(pack.not_like, pack.not_like_context)]
     return "\n".join(lines) + "\n"
 
 
@@ -81,22 +88,28 @@ def _inline(texts: Sequence[str]) -> str:
     return "[" + ", ".join(quoted(text) for text in texts) + "]"
 
 
-def _flows(batch: FlowBatch) -> Iterator[str]:
+def _flows(batch: FlowBatch, context: FloatArray | None) -> Iterator[str]:
     for row in range(batch.rows):
         fields = [
             f"{name}: {_value(batch, BY_NAME[name], row, value)}"
             for name, value in to_row(batch, row).items()
             if not (name == "partial" and value is False)
         ]
-        yield from _wrapped(fields or ["partial: false"])
+        fields = fields or ["partial: false"]
+        known = [] if context is None else list(context_texts(context[row]))
+        if known:
+            known[0] = f"{_CONTEXT}{known[0]}"
+            known[-1] += "}"
+        yield from _wrapped([*fields, *known])
 
 
 def _wrapped(fields: list[str]) -> Iterator[str]:
-    """A flow in braces; lines are broken between fields only."""
+    """A flow in braces; lines are broken between fields only, and always before the context."""
     line = "  - {"
     for at, field in enumerate(fields):
         piece = field + ("}" if at == len(fields) - 1 else ",")
-        if len(line) + len(piece) > WIDTH and not line.endswith("{"):
+        is_full = len(line) + len(piece) > WIDTH or piece.startswith(_CONTEXT)
+        if is_full and not line.endswith("{"):
             yield line.rstrip()
             line = "     "
         line += piece + " "

@@ -1,0 +1,91 @@
+"""Flows picked by uid from a stream, each with its context."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from metatap.errors import TeachError
+from metatap.flow import FlowBatch, concat
+from metatap.offline.uids import uid_texts
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """What was picked.
+
+    Attributes:
+        flows: The k flows, in the order that was asked for.
+        context: float32 [k, C], NaN where absent.
+        seen: Flows of the stream.
+        repeated: Uid → the captures or files of the flows that have it, where it is on several;
+            the first of them was taken.
+    """
+
+    flows: FlowBatch
+    context: FloatArray
+    seen: int
+    repeated: dict[str, list[str]]
+
+
+def pick(stream: Iterable[tuple[FlowBatch, FloatArray]], uids: Sequence[str]) -> Picked:
+    """Read a stream to its end and pick the flows of some uids.
+
+    A partial record is not a flow yet: its final record is taken.
+
+    Args:
+        stream: Batches of n flows with their contexts, float32 [n, C].
+        uids: k ≥ 1 different uids.
+
+    Raises:
+        TeachError: a uid is not there, or on partial records only; names all that are.
+    """
+    wanted = frozenset(uids)
+    found: dict[str, tuple[FlowBatch, FloatArray]] = {}
+    places: dict[str, list[str]] = {}
+    unfinished: set[str] = set()
+    seen = 0
+    for batch, known in stream:
+        seen += batch.rows
+        for row, uid in enumerate(uid_texts(batch)):
+            if uid not in wanted:
+                continue
+            if _is_partial(batch, row):
+                unfinished.add(uid)
+                continue
+            places.setdefault(uid, []).append(batch.origin.capture or batch.origin.node)
+            if uid not in found:
+                found[uid] = (batch.take(np.array([row], np.intp)), known[row].copy())
+    missing = [uid for uid in uids if uid not in found]
+    if missing:
+        raise TeachError(_missing_text(missing, unfinished, seen))
+    chosen = [found[uid] for uid in uids]
+    return Picked(
+        flows=concat([flow for flow, _ in chosen]),
+        context=np.stack([known for _, known in chosen]),
+        seen=seen,
+        repeated={uid: where for uid, where in places.items() if len(where) > 1},
+    )
+
+
+def _is_partial(batch: FlowBatch, row: int) -> bool:
+    column = batch.numeric("partial")
+    return column is not None and bool(column.mask()[row]) and bool(column.values[row])
+
+
+def _missing_text(missing: list[str], unfinished: set[str], seen: int) -> str:
+    lines = []
+    absent = [uid for uid in missing if uid not in unfinished]
+    if absent:
+        lines.append(f"not among the {seen:,} flows of the source: uid {', '.join(absent)}")
+    early = [uid for uid in missing if uid in unfinished]
+    if early:
+        lines.append(
+            f"only a partial record of a connection that had not ended: uid {', '.join(early)}"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,144 @@
+"""Where scores go: CSV, plain or gzip, to a file or standard output, and Parquet.
+
+A file is written as `FILE.part` and renamed at the end: under its own name it is whole.
+"""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+
+from metatap.detector import RuleSet
+from metatap.offline.scoring import ScoredBatch
+from metatap.offline.uids import uid_texts
+
+COLUMNS = ("uid", "pack", "score", "threshold", "alert")
+"""Columns of every form, in this order."""
+
+STDOUT = Path("-")
+
+_GZIP_LEVEL = 4
+_QUOTED = ',"\r\n'
+
+
+class Writer(Protocol):
+    """Takes scores; a context manager that leaves no part of a file behind if it fails."""
+
+    def write(self, scored: ScoredBatch) -> int:
+        """Write a row for each flow and pack; returns their number."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Open."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Finish the file, or remove what there is of it if an error came."""
+        ...
+
+
+class _Bytes(Protocol):
+    """A file that takes bytes."""
+
+    def write(self, data: bytes, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+
+class PartFile:
+    """A file under its name only once it is whole.
+
+    Attributes:
+        part: Where it is written until then.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.part = path.with_name(path.name + ".part")
+        self._path = path
+
+    def end(self, *, whole: bool) -> None:
+        """Give it its name, or remove it."""
+        if whole:
+            self.part.replace(self._path)
+        else:
+            self.part.unlink(missing_ok=True)
+
+
+class CsvWriter:
+    """Scores as CSV; numbers with six digits, as `%.6g` gives them."""
+
+    def __init__(self, path: Path, rules: RuleSet) -> None:
+        """Open nothing yet.
+
+        Args:
+            path: `-` for standard output; compressed if it ends in `.gz`.
+            rules: What the flows are scored with.
+        """
+        self._path = path
+        self._row = "".join(
+            f"%s,{pack.id.replace('%', '%%')},%.6g,{threshold:.6g},%d\n"
+            for pack, threshold in zip(rules.packs, rules.thresholds.tolist(), strict=False)
+        )
+        self._file: _Bytes
+        self._open = ExitStack()
+        self._part: PartFile | None = None
+
+    def __enter__(self) -> Self:
+        if self._path == STDOUT:
+            self._file = sys.stdout.buffer
+        else:
+            self._part = PartFile(self._path)
+            file = self._open.enter_context(self._part.part.open("wb"))
+            self._file = file
+            if self._path.suffix == ".gz":
+                name = self._path.name.removesuffix(".gz")
+                self._file = zipped = gzip.GzipFile(name, "wb", _GZIP_LEVEL, file, mtime=0)
+                self._open.callback(zipped.close)
+        self._file.write((",".join(COLUMNS) + "\n").encode())
+        return self
+
+    def write(self, scored: ScoredBatch) -> int:
+        """Write a row for each flow and pack; returns their number."""
+        values = np.empty((*scored.scores.shape, 3), np.object_)
+        values[:, :, 0] = np.array(
+            [_cell(uid) for uid in uid_texts(scored.batch)], np.object_
+        ).reshape(-1, 1)
+        values[:, :, 1] = scored.scores
+        values[:, :, 2] = scored.alerts
+        text = self._row * scored.batch.rows % tuple(values.ravel().tolist())
+        self._file.write(text.encode())
+        return scored.scores.size
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        whole = False
+        try:
+            if kind is None:
+                self._file.flush()
+            self._open.close()
+            whole = kind is None
+        finally:
+            if self._part is not None:
+                self._part.end(whole=whole)
+
+
+def _cell(text: str) -> str:
+    """A text as a cell of CSV (RFC 4180)."""
+    if text.isalnum() or not any(char in text for char in _QUOTED):
+        return text
+    return '"' + text.replace('"', '""') + '"'

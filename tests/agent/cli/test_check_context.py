@@ -1,0 +1,27 @@
+"""`metatap check` on packs whose contexts are of another version."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from metatap.context import CONTEXT_WIDTH
+from metatap.packs import dump_pack, load_pack
+from metatap.runtime.build import shipped_packs
+
+
+def test_check_says_that_contexts_are_not_used(tmp_path: Path) -> None:
+    """A note names the file and both versions; such contexts are no fault of their own."""
+    pack = load_pack(shipped_packs() / "ssh-bruteforce.yaml")
+    values = np.ones((pack.flows.rows, CONTEXT_WIDTH), np.float32)
+    text = dump_pack(replace(pack, context=values))
+    path = tmp_path / "future.yaml"
+    path.write_text(text.replace("context_version: 1", "context_version: 99"))
+    command = [sys.executable, "-m", "metatap", "check", "--packs", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert f"{path}: its contexts are of version 99, this agent's of version 1" in done.stdout
+    assert "context" not in done.stderr

@@ -1,0 +1,138 @@
+"""`metatap score` and `metatap evaluate`, run as a user runs them."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.agent.offline.written import LABELS, OFFICE, conn_line, labelled, write_conn
+
+FLOWS = Path(os.environ.get("METATAP_FLOWS", Path(__file__).parents[4] / "shared" / "flows"))
+
+
+def metatap(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "metatap", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_score_to_a_file_and_to_stdout(tmp_path: Path) -> None:
+    """Both have the same rows, four a flow; the account stands on stderr, without a meter."""
+    done = metatap("score", OFFICE, "--out", tmp_path / "x.csv")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    text = (tmp_path / "x.csv").read_text()
+    flows = len(LABELS.read_text().splitlines()) - 1
+    assert len(text.splitlines()) == 1 + 4 * flows
+    assert f"{flows:,} flows, 4 packs, {4 * flows:,} rows" in done.stderr
+    assert done.stderr.count("pack ") == 4
+    assert "\x1b" not in done.stderr
+    assert metatap("score", OFFICE, "--out", "-").stdout == text
+
+
+def test_score_says_what_was_dropped(tmp_path: Path) -> None:
+    """Lines that can't be read are named by reason; all others are there."""
+    log = write_conn(tmp_path / "conn.log", [conn_line(at) for at in range(30)])
+    log.write_text("{broken\n" + log.read_text())
+    done = metatap("score", log, "--out", tmp_path / "x.csv")
+    assert done.returncode == 0, done.stderr
+    assert f"{log}: 1 flows dropped: not_json" in done.stderr
+    assert len((tmp_path / "x.csv").read_text().splitlines()) == 1 + 4 * 30
+
+
+def test_a_background_moves_thresholds_only_so_far(tmp_path: Path) -> None:
+    """With a background of its own the thresholds are others, and its flows are counted."""
+    log = write_conn(tmp_path / "conn.log", [conn_line(at) for at in range(500)])
+    one = metatap("score", log, "--out", "-")
+    other = metatap("score", log, "--background", log, "--out", "-")
+    assert other.returncode == 0, other.stderr
+    assert "background: 500 flows" in other.stderr
+    assert "local background" in other.stderr
+    columns = [
+        {row["threshold"] for row in csv.DictReader(done.stdout.splitlines())}
+        for done in (one, other)
+    ]
+    assert columns[0] != columns[1]
+    assert len(other.stdout.splitlines()) == len(one.stdout.splitlines())
+
+
+@pytest.mark.parametrize("command", ["score", "evaluate"])
+def test_a_live_source_is_refused(command: str, tmp_path: Path) -> None:
+    """It has no end: an error that says so, status 1, no file."""
+    rest: list[str | Path] = (
+        ["--out", tmp_path / "x.csv"] if command == "score" else ["--labels", LABELS]
+    )
+    done = metatap(command, "zeek+tcp://127.0.0.1:5555", *rest)
+    assert done.returncode == 1
+    assert "live" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_interrupted_it_leaves_nothing(tmp_path: Path) -> None:
+    """Ctrl-C in the midst of a long log: status 130, no part of a file, no traceback."""
+    records = [conn_line(at) for at in range(20_000)]
+    (tmp_path / "logs").mkdir()
+    write_conn(tmp_path / "logs" / "conn.log", records)
+    for day in range(20):
+        (tmp_path / "logs" / f"conn.{day}.log").symlink_to("conn.log")
+    words = ["score", str(tmp_path / "logs"), "--out", str(tmp_path / "x.csv")]
+    run = subprocess.Popen(
+        [sys.executable, "-m", "metatap", *words], stderr=subprocess.PIPE, text=True
+    )
+    part = tmp_path / "x.csv.part"
+    until = time.monotonic() + 60
+    while not (part.exists() and part.stat().st_size) and time.monotonic() < until:
+        time.sleep(0.01)
+    run.send_signal(signal.SIGINT)
+    _, error = run.communicate(timeout=60)
+    assert run.returncode == 130, error
+    assert "Traceback" not in error
+    assert [path.name for path in tmp_path.iterdir()] == ["logs"]
+
+
+def test_evaluate_prints_and_writes(tmp_path: Path) -> None:
+    """Tables on stdout, plain and of 140 columns at most, and the same figures as JSON."""
+    out = tmp_path / "figures.json"
+    done = metatap("evaluate", OFFICE, "--labels", LABELS, "--json", out)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 140
+    figures = json.loads(out.read_text())
+    for row in figures["families"]:
+        assert row["family"] in done.stdout
+    assert f"{figures['precision']['value']:.3f}" in done.stdout
+    assert "bootstrap over" in done.stdout
+
+
+def test_evaluate_by_fields_of_a_log(tmp_path: Path) -> None:
+    """Labels come from conn.log; without one of the two ways to name them it is a wrong use."""
+    log = write_conn(tmp_path / "conn.log", labelled(400))
+    done = metatap("evaluate", log, "--label-field", "label")
+    assert done.returncode == 0, done.stderr
+    assert "worm" in done.stdout
+    assert metatap("evaluate", log).returncode == 2
+    done = metatap("evaluate", log, "--label-field", "nothing")
+    assert done.returncode == 1
+    assert "no flow is labelled" in done.stderr
+
+
+@pytest.mark.shared
+def test_a_shared_source_loses_no_flow(tmp_path: Path) -> None:
+    """As many rows as lines of conn times packs, in their order."""
+    folder = FLOWS / "corelight-malware-detectors"
+    if not folder.is_dir():
+        pytest.skip("no shared flows")
+    done = metatap("score", folder, "--out", tmp_path / "x.csv")
+    assert done.returncode == 0, done.stderr
+    with gzip.open(folder / "conn.jsonl.gz", "rt") as file:
+        uids = [json.loads(line)["uid"] for line in file]
+    with (tmp_path / "x.csv").open(newline="") as scores:
+        found = [row["uid"] for row in csv.DictReader(scores)]
+    assert found == [uid for uid in uids for _ in range(4)]
