@@ -1,4 +1,4 @@
-"""Made-up labelled flows: four networks, a few services and threats with features of their own."""
+"""Made-up labelled flows: five networks, a few services and threats with features of their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from metatap.features import NAMES, WIDTH
 from metatap.features.table import INDEX
 from metatap_training.datasets import BENIGN, MALICIOUS, UNKNOWN, Flows, concat
 
-NETWORKS = ("north", "south", "east", "west")
+NETWORKS = ("north", "south", "east", "west", "centre")
 SERVICES = ("tcp/80", "tcp/443", "udp/53", "tcp/22")
 FAMILIES = ("worm", "tunnel", "beacon", "flood")
 

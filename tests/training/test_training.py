@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 import torch
 
+from metatap.features import NAMES
 from metatap.features.table import INDEX
 from metatap_training.datasets import BENIGN, MALICIOUS, Flows
 from metatap_training.episodes import Sizes
 from metatap_training.evaluate import draws
+from metatap_training.evaluate.ablation import VARIANTS, ablate_fold, ablation_markdown
 from metatap_training.evaluate.draws import Drawer
 from metatap_training.evaluate.folds import Fold, training_part
 from metatap_training.evaluate.metrics import auprc
 from metatap_training.evaluate.protocol import (
+    HOME,
     NULL,
     OPEN,
     Parts,
@@ -28,7 +31,7 @@ from metatap_training.evaluate.scorers import META, cut, meta_scores
 from metatap_training.learners import MetaRidge, Recipe
 from metatap_training.learners.fit import fit
 from metatap_training.learners.model import Shape
-from metatap_training.preprocess import Scaling
+from metatap_training.preprocess import Scaling, is_context, without
 from metatap_training.report import summarise
 from metatap_training.report.figures import LOGISTIC
 from tests.training import synthetic
@@ -45,6 +48,7 @@ def small() -> Iterator[None]:
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(draws, "BACKGROUND", 100)
+        patch.setattr(draws, "MIN_HOME", 300)
         yield
 
 
@@ -130,13 +134,15 @@ def records(flows: Flows) -> list[Record]:
 
 def test_every_method_is_measured_on_every_draw(records: list[Record]) -> None:
     """Pairs can be formed: the same draws under every method."""
-    seen: dict[str, set[tuple[str, str, int, int]]] = {}
+    seen: dict[tuple[str, str], set[tuple[str, int, int]]] = {}
     for record in records:
-        place = (record.table, record.family, record.k, record.number)
-        seen.setdefault(record.method, set()).add(place)
-    assert len(seen) == 8
-    assert len({frozenset(places) for places in seen.values()}) == 1
-    assert {record.table for record in records} == {OPEN, NULL, "restricted"}
+        place = (record.family, record.k, record.number)
+        seen.setdefault((record.table, record.method), set()).add(place)
+    methods = {table: sum(t == table for t, _ in seen) for table, _ in seen}
+    assert methods == {OPEN: 9, NULL: 9, "restricted": 9, HOME: 8}
+    for table in methods:
+        assert len({frozenset(places) for (t, _), places in seen.items() if t == table}) == 1
+    assert {record.table for record in records} == {OPEN, HOME, NULL, "restricted"}
     assert all(0 <= record.tpr <= 1 for record in records)
     assert all(0 <= record.auprc <= 1 + 1e-9 for record in records)
 
@@ -160,3 +166,43 @@ def test_figures_are_means_over_families_of_means_over_draws(records: list[Recor
     assert table["means"][LOGISTIC]["tpr"] == pytest.approx(best, abs=1e-4)
     gap = table["means"][META]["tpr"] - table["means"][LOGISTIC]["tpr"]
     assert table["gain"][LOGISTIC]["mean"] == pytest.approx(gap, abs=2e-4)
+
+
+def test_at_home_the_negatives_are_of_the_threats_own_networks(flows: Flows) -> None:
+    """And no model that is measured there was trained on these networks' benign flows."""
+    drawer = Drawer(flows, FOLD, GROUPS, 0)
+    part = training_part(flows, FOLD, GROUPS, without_homes=True)
+    benign = part.network[part.label == BENIGN]
+    for draw in drawer.threats(5, 4):
+        home = drawer.at_home(draw)
+        assert home is not None
+        places = set(flows.network[home.positive])
+        assert set(flows.network[home.negative]) == set(flows.network[home.background]) == places
+        assert not set(home.negative) & set(home.background)
+        assert np.array_equal(home.support, draw.support)
+        assert not places & set(benign)
+        assert draw.network not in benign
+
+
+def test_an_ablation_measures_every_variant_on_the_same_draws(flows: Flows) -> None:
+    """What is left out is left out: a model without any context does not see it."""
+    settings = Settings(draws=1, supports=(2,))
+    recipe = Recipe(shape=RECIPE.shape, sizes=SIZES, steps=5)
+    found = [
+        row
+        for variant in ("all features", "no context")
+        for row in ablate_fold(
+            flows, FOLD, GROUPS, recipe=recipe, settings=settings, variant=variant
+        )
+    ]
+    draws_of: dict[str, list[tuple[str, str, int]]] = {}
+    for row in found:
+        draws_of.setdefault(row.variant, []).append((row.table, row.family, row.number))
+    assert draws_of["all features"] == draws_of["no context"]
+    assert {row.table for row in found} == {OPEN, HOME, NULL}
+    bare = without(flows, VARIANTS["no context"]).features
+    context = np.array([is_context(name) for name in NAMES])
+    assert np.isnan(bare[:, context]).all()
+    assert np.array_equal(bare[:, ~context], flows.features[:, ~context], equal_nan=True)
+    text = ablation_markdown(found, settings.supports)
+    assert text.count("\n") == 4

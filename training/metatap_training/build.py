@@ -25,6 +25,7 @@ from metatap_training.datasets import (
     load_sources,
     read_sources,
 )
+from metatap_training.evaluate.ablation import VARIANTS, Found, ablate_fold
 from metatap_training.evaluate.folds import FOLDS
 from metatap_training.evaluate.protocol import Parts, Record, Settings, run_fold
 from metatap_training.export import Bundle, make_bundle
@@ -97,6 +98,32 @@ def evaluate(
         for _ in as_completed(found):
             on_step(1)
     return [record for future in found for record in future.result()]
+
+
+def ablate(data: Data, recipe: Recipe, settings: Settings, jobs: int, on_step: Step) -> list[Found]:
+    """Every variant of the ablation on every fold, `jobs` at a time; in the variants' order."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        found = [
+            pool.submit(_ablate, data, at, recipe, settings, variant)
+            for variant in VARIANTS
+            for at in range(len(FOLDS))
+        ]
+        for _ in as_completed(found):
+            on_step(1)
+    return [row for future in found for row in future.result()]
+
+
+def _ablate(data: Data, at: int, recipe: Recipe, settings: Settings, variant: str) -> list[Found]:
+    torch.set_num_threads(1)
+    return ablate_fold(
+        data.trainable,
+        FOLDS[at],
+        read_groups(),
+        recipe=recipe,
+        settings=settings,
+        variant=variant,
+    )
 
 
 def _fold(data: Data, at: int, recipe: Recipe, settings: Settings) -> list[Record]:

@@ -18,6 +18,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from metatap.errors import MetatapError
 from metatap_training import build as work
+from metatap_training.evaluate.ablation import VARIANTS, Found, ablation_markdown
+from metatap_training.evaluate.folds import FOLDS
 from metatap_training.evaluate.protocol import OPEN, Record, Settings
 from metatap_training.learners import Recipe
 from metatap_training.report import card_markdown, make_card, summarise
@@ -140,6 +142,35 @@ def evaluate(
 
 
 @cli.command()
+@_options
+@click.option("--out", type=click.Path(path_type=Path), help="The table, as Markdown.")
+@click.option("--records", type=click.Path(path_type=Path), help="Figures by draw, as CSV.")
+def ablate(
+    *,
+    flows: Path | None,
+    cache: Path,
+    seed: int,
+    draws: int,
+    steps: int | None,
+    jobs: int,
+    out: Path | None,
+    records: Path | None,
+) -> None:
+    """Train the recipe without parts of the context and compare; prints a Markdown table."""
+    settings = Settings(draws=draws, seed=seed)
+    with _progress() as bar:
+        data = work.prepare(flows, cache)
+        step = bar("variants × folds", len(VARIANTS) * len(FOLDS))
+        found = work.ablate(data, _recipe(steps), settings, jobs, step)
+    if records is not None:
+        _write_records(records, found)
+    table = ablation_markdown(found, settings.supports)
+    if out is not None:
+        out.write_text(table, "utf-8")
+    click.echo(table, nl=False)
+
+
+@cli.command()
 @click.argument("model", type=click.Path(path_type=Path, exists=True))
 def card(model: Path) -> None:
     """Print the card in a model file as Markdown."""
@@ -147,7 +178,7 @@ def card(model: Path) -> None:
     click.echo(card_markdown(json.loads(props["metatap.card"])), nl=False)
 
 
-def _write_records(path: Path, records: Sequence[Record]) -> None:
+def _write_records(path: Path, records: Sequence[Record | Found]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(records[0].row()))
         writer.writeheader()

@@ -45,6 +45,7 @@ ABSENT: dict[str, tuple[str, ...]] = {
                            "has.ssh"),
     "time": ("duration", "pkt_interval", "byte_rate", "dns.rate", "has.duration"),
     "port": ("resp_p.system", "resp_p.dynamic"),
+    "context": _starting("context."),
 }  # fmt: skip
 """Group of columns → its names."""
 
@@ -54,7 +55,10 @@ SOURCES: dict[str, tuple[str, ...]] = {
 }
 """Kinds of source → the groups they lack."""
 
-_ALONE = {"local": 0.5, "history": 0.1, "payload": 0.1, "summaries": 0.1, "time": 0.1, "port": 0.3}
+_ALONE = {
+    "local": 0.5, "history": 0.1, "payload": 0.1, "summaries": 0.1, "time": 0.1, "port": 0.3,
+    "context": 0.3,
+}  # fmt: skip
 _AS_SOURCE = 0.1
 
 

@@ -52,6 +52,7 @@ class Sizes:
         services: Chance that they are services; else they are neighbourhoods. Flows that a task
             of the episode asks for are neither its background nor its negatives.
         counter: Chance that a task has counter-examples.
+        bare: Chance that the support has no context while all else has.
     """
 
     tasks: int = 8
@@ -64,6 +65,7 @@ class Sizes:
     threats: float = 0.5
     services: float = 0.2
     counter: float = 0.15
+    bare: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Episode:
         own: [T, o], negatives of the support's network, padded.
         own_there: [T, o].
         mask: Columns that are taken away.
+        bare: The support's context is taken away, as in a pack that was written by hand.
     """
 
     background: IntArray
@@ -93,6 +96,7 @@ class Episode:
     own: IntArray
     own_there: BoolArray
     mask: Mask
+    bare: bool
 
 
 class Sampler:
@@ -182,6 +186,7 @@ class Sampler:
             own=own,
             own_there=own_there,
             mask=mask,
+            bare=bool(self._rng.random() < sizes.bare),
         )
 
     def _neighbours(self, taken: set[str], mask: Mask) -> tuple[Neighbourhood, Rows]:

@@ -14,7 +14,7 @@ of its flows, for every method. Otherwise what is missing would tell the network
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,8 +31,12 @@ QUERIES = 500
 RARE = 0.3
 """A network whose flows have a column in a smaller share than this lacks it."""
 
-WITNESS = {"history": "has.history", "local": "local_orig"}
+WITNESS = {"history": "has.history", "local": "local_orig", "context": "context.host.flows.s"}
 """Group of columns → the column that tells whether a network has it."""
+
+MIN_HOME = 1500
+"""A network with fewer benign flows is no home to look for a threat in: 1 in 1,000 of its negatives
+would be none."""
 
 MIN_QUERIES = 5
 """A family with fewer positives beside its support is not evaluated."""
@@ -134,6 +138,25 @@ class Drawer:
                     negative=negative,
                     lacking=self._missing(self._fold.networks),
                 )
+
+    def at_home(self, draw: Draw) -> Draw | None:
+        """The same support and positives against the networks that the positives are from.
+
+        Background and negatives, disjoint, are benign flows of these; None if there are too few.
+        """
+        flows = self.flows
+        homes = np.unique(flows.network[draw.positive])
+        rows = np.flatnonzero((flows.label == BENIGN) & np.isin(flows.network, homes))
+        if len(rows) < MIN_HOME:
+            return None
+        rows = self._rng(draw.number, draw.k, draw.family).permutation(rows)
+        edge = min(BACKGROUND, len(rows) // 3)
+        return replace(
+            draw,
+            background=rows[:edge],
+            negative=rows[edge:][:NEGATIVES],
+            lacking=self._missing({draw.network, *homes}),
+        )
 
     def _rng(self, number: int, k: int, name: str) -> np.random.Generator:
         return np.random.default_rng([self._seed, number, k, *name.encode()])

@@ -59,9 +59,19 @@ DEVELOPED_ON = ("scans", "Windows")
 """Folds that sizes and rates were chosen on; the others saw no choice."""
 
 
-def training_part(flows: Flows, fold: Fold, groups: Groups) -> Flows:
-    """The flows a model may be trained on when a fold is held out."""
+def training_part(
+    flows: Flows, fold: Fold, groups: Groups, *, without_homes: bool = False
+) -> Flows:
+    """The flows a model may be trained on when a fold is held out.
+
+    Args:
+        flows: All flows.
+        fold: What is held out.
+        groups: Family → group.
+        without_homes: Hold out the networks that the fold's families live in as well.
+    """
     held = np.array([family for family, group in groups.items() if group in fold.groups])
     threat = (flows.label == MALICIOUS) & np.isin(flows.family, held)
-    benign = (flows.label == BENIGN) & np.isin(flows.network, np.array(fold.networks))
+    networks = {*fold.networks, *(flows.network[threat] if without_homes else ())}
+    benign = (flows.label == BENIGN) & np.isin(flows.network, np.array(sorted(networks)))
     return flows.take(~(threat | benign))

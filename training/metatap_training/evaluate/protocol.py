@@ -7,6 +7,7 @@ highest score), with the false-positive rate it comes to on the query negatives.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,21 +22,24 @@ from metatap_training.evaluate.scorers import (
     BASELINES,
     META,
     META_OPEN,
+    META_PLAIN,
     Cut,
     cut,
     meta_scores,
 )
-from metatap_training.learners import Recipe
+from metatap_training.learners import MetaRidge, Recipe
 from metatap_training.learners.fit import fit
-from metatap_training.preprocess import Groups
+from metatap_training.preprocess import Groups, Scaling, is_context, without
 
 RATE = 1e-3
 PREVALENCE = 0.01
 """Share of positives that AUPRC is stated at."""
 
 SUPPORTS = (1, 5, 10)
-OPEN, RESTRICTED, NULL = "main", "restricted", "null"
-"""Tables: families of sources that may train; families of sources that may not; null packs."""
+NULL_SUPPORT = 5
+OPEN, RESTRICTED, NULL, HOME = "main", "restricted", "null", "home"
+"""Tables: families of sources that may train; families of sources that may not; null packs; the
+first again, looked for among the benign flows of the very networks the threat is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,45 +109,85 @@ def run_fold(
         recipe: How models are trained.
         settings: Size of the evaluation.
     """
-    models = {
-        META: fit(training_part(data.trainable, fold, groups), recipe, settings.seed),
-        META_OPEN: fit(training_part(data.open_only, fold, groups), recipe, settings.seed),
-    }
+    fits = _fit_all(data, fold, groups, recipe, settings.seed)
     benign = data.trainable.label == BENIGN
     ground = data.trainable.take(benign & np.isin(data.trainable.network, np.array(fold.networks)))
     strange = data.restricted.take(data.restricted.label == MALICIOUS)
     main = Drawer(data.trainable, fold, groups, settings.seed)
     others = Drawer(concat([ground, strange]), fold, groups, settings.seed)
-    draws = [
-        *(
-            (OPEN, main, draw)
-            for k in settings.supports
-            for draw in main.threats(k, settings.draws)
-        ),
-        *((NULL, main, draw) for draw in main.nulls(5, settings.draws)),
-        *(
-            (RESTRICTED, others, draw)
-            for k in settings.supports
-            for draw in others.threats(k, settings.draws)
-        ),
-    ]
-    scaled = {
-        (id(drawer), name): scaling.apply(drawer.flows.features)
-        for drawer in (main, others)
-        for name, (_, scaling) in models.items()
-    }
     records = []
-    for table, drawer, draw in draws:
-        where = (table, fold.name)
-        for name, (model, scaling) in models.items():
-            parts = _with_ground(cut(draw, drawer.flows, scaled[id(drawer), name], scaling))
-            records.append(_record(where, draw, name, meta_scores(model, parts)))
-            if name == META:
-                records += [
-                    _record(where, draw, other, scorer(parts))
-                    for other, scorer in BASELINES.items()
-                ]
+    for asked, models, drawer in (
+        (OPEN, fits.fold, main),
+        (RESTRICTED, fits.fold, others),
+        (HOME, fits.home, main),
+    ):
+        scaled = {name: model.scaled(drawer.flows) for name, model in models.items()}
+        for table, draw in tables(drawer, settings, asked):
+            where = (table, fold.name)
+            for name, fitted in models.items():
+                parts = cut(draw, drawer.flows, scaled[name], fitted.scaling)
+                parts = _with_ground(parts)
+                records.append(_record(where, draw, name, meta_scores(fitted.model, parts)))
+                if name == META:
+                    records += [
+                        _record(where, draw, other, scorer(parts))
+                        for other, scorer in BASELINES.items()
+                    ]
     return records
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """A model, its normalisation, and whether it knows context."""
+
+    model: MetaRidge
+    scaling: Scaling
+    context: bool = True
+
+    def scaled(self, flows: Flows) -> FloatArray:
+        """Normalised features float32 [n, F], as this model may see them."""
+        return self.scaling.apply((flows if self.context else without(flows, is_context)).features)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fits:
+    """Models by name: trained on what the fold leaves, and without its families' networks too."""
+
+    fold: dict[str, _Fitted]
+    home: dict[str, _Fitted]
+
+
+def _fit_all(data: Parts, fold: Fold, groups: Groups, recipe: Recipe, seed: int) -> _Fits:
+    part = training_part(data.trainable, fold, groups)
+    open_part = training_part(data.open_only, fold, groups)
+    far_part = training_part(data.trainable, fold, groups, without_homes=True)
+
+    def plain(flows: Flows) -> _Fitted:
+        return _Fitted(*fit(without(flows, is_context), recipe, seed), context=False)
+
+    return _Fits(
+        fold={
+            META: _Fitted(*fit(part, recipe, seed)),
+            META_OPEN: _Fitted(*fit(open_part, recipe, seed)),
+            META_PLAIN: plain(part),
+        },
+        home={META: _Fitted(*fit(far_part, recipe, seed)), META_PLAIN: plain(far_part)},
+    )
+
+
+Table = str
+"""`OPEN`, `RESTRICTED`, `NULL` or `HOME`."""
+
+
+def tables(drawer: Drawer, settings: Settings, table: Table) -> Iterator[tuple[Table, Draw]]:
+    """The draws of a table; those of null packs come with `OPEN`."""
+    for k in settings.supports:
+        for draw in drawer.threats(k, settings.draws):
+            chosen = drawer.at_home(draw) if table == HOME else draw
+            if chosen is not None:
+                yield table, chosen
+    if table == OPEN:
+        yield from ((NULL, draw) for draw in drawer.nulls(NULL_SUPPORT, settings.draws))
 
 
 def _with_ground(parts: Cut) -> Cut:

@@ -16,9 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from metatap.features import Scale, scale_slice
+from metatap.features import NAMES, Scale, scale_slice
 from metatap_training.episodes import Episode, Sampler, Sizes
 from metatap_training.learners.model import MetaRidge, Shape
+from metatap_training.preprocess import is_context
+
+_CONTEXT = torch.tensor([is_context(name) for name in NAMES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,9 @@ def _loss(model: MetaRidge, rows: Tensor, episode: Episode, recipe: Recipe) -> T
     inputs[:, torch.rand(inputs.shape[1]) < recipe.drop] = 0
     mask = episode.mask
     inputs[:, torch.from_numpy(mask.columns)] = torch.from_numpy(mask.values)
+    if episode.bare:
+        first = len(episode.background) + len(episode.negatives)
+        inputs[first : first + episode.support.size, _CONTEXT] = 0
     embedded = torch.split(model.trunk(inputs), [len(part) for part in parts])
     background, negatives, support, queries, own = embedded
     tasks = len(episode.support)

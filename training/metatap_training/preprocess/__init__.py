@@ -5,6 +5,7 @@ In: `Flows` as published. Out: `Flows` fit to draw tasks from. Dropped, counted 
 """
 
 from metatap_training.preprocess.clean import DUPLICATES_KEPT, Cleaned, clean
+from metatap_training.preprocess.columns import is_context, without
 from metatap_training.preprocess.groups import GroupError, Groups, read_groups
 from metatap_training.preprocess.scaling import CLIP, Scaling, fit_scaling, spread
 
@@ -17,6 +18,8 @@ __all__ = [
     "Scaling",
     "clean",
     "fit_scaling",
+    "is_context",
     "read_groups",
     "spread",
+    "without",
 ]

@@ -1,11 +1,13 @@
 """The stated rule by which flows are dropped before any task is drawn.
 
-1. `duplicate`: of flows with the same feature row in one capture under one label and family, the
-   first `DUPLICATES_KEPT` stay (floods and scans hold thousands of equal flows).
+1. `duplicate`: of flows with the same features of their own (their context left aside) in one
+   capture under one label and family, `DUPLICATES_KEPT` stay, spread evenly over them, so that
+   every stage of a flood or scan is there (these hold thousands of equal flows).
 2. `like_benign`: a malicious flow whose label was given to the whole capture (scope `capture`)
-   is taken for benign chatter, and dropped, when its feature row equals a benign one of any
-   network, or when at least `BENIGN_NEIGHBOURS` of its `NEIGHBOURS` nearest flows (Euclidean, on
-   normalised features, among the benign and the same family's flows of its own network) are benign.
+   is taken for benign chatter, and dropped, when its own features equal those of a benign one of
+   any network, or when at least `BENIGN_NEIGHBOURS` of its `NEIGHBOURS` nearest flows (Euclidean,
+   on normalised features of their own, among the benign and the same family's flows of its own
+   network) are benign.
 
 Flows of unknown label are never negatives of a task and never in a background; they serve only
 tasks that ask for a service, where the label plays no part. Flood and scan families are further
@@ -20,7 +22,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.neighbors import NearestNeighbors
 
+from metatap.features import NAMES
 from metatap_training.datasets.flows import BENIGN, MALICIOUS, Flows
+from metatap_training.preprocess.columns import is_context
 from metatap_training.preprocess.scaling import fit_scaling
 
 DUPLICATES_KEPT = 8
@@ -28,6 +32,9 @@ NEIGHBOURS = 5
 BENIGN_NEIGHBOURS = 4
 
 BoolArray = npt.NDArray[np.bool_]
+
+OWN = np.array([not is_context(name) for name in NAMES])
+"""bool [F], features of the flow itself: equal flows are equal whatever their hosts did before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,8 @@ def clean(flows: Flows) -> Cleaned:
 
 
 def row_ids(flows: Flows) -> npt.NDArray[np.uint64]:
-    """uint64 [n], equal for flows with the same feature row (a polynomial hash of its bits)."""
-    bits = np.ascontiguousarray(flows.features).view(np.uint32).astype(np.uint64)
+    """uint64 [n], equal for flows with the same features of their own (a hash of their bits)."""
+    bits = np.ascontiguousarray(flows.features[:, OWN]).view(np.uint32).astype(np.uint64)
     odd = np.random.default_rng(1).integers(1, 2**63, bits.shape[1], np.uint64) * np.uint64(2)
     mixed = (bits + np.uint64(0x9E3779B9)) * (odd + np.uint64(1))
     mixed ^= mixed >> np.uint64(29)
@@ -57,7 +64,7 @@ def row_ids(flows: Flows) -> npt.NDArray[np.uint64]:
 
 
 def _duplicates(flows: Flows) -> BoolArray:
-    """bool [n], flows beyond the first `DUPLICATES_KEPT` equal ones."""
+    """bool [n], flows of more than `DUPLICATES_KEPT` equal ones that are not to stay."""
     captures = np.unique(flows.capture, return_inverse=True)[1].astype(np.uint64)
     families = np.unique(flows.family, return_inverse=True)[1].astype(np.uint64)
     keys = np.stack([row_ids(flows), flows.label.astype(np.uint64), captures, families])
@@ -66,8 +73,11 @@ def _duplicates(flows: Flows) -> BoolArray:
     starts = np.r_[True, (sorted_keys[:, 1:] != sorted_keys[:, :-1]).any(0)]
     position = np.arange(len(order))
     rank = position - np.maximum.accumulate(np.where(starts, position, 0))
+    run = np.cumsum(starts) - 1
+    size = np.bincount(run)[run]
+    stays = (rank + 1) * DUPLICATES_KEPT // size > rank * DUPLICATES_KEPT // size
     duplicate = np.zeros(len(flows), np.bool_)
-    duplicate[order] = rank >= DUPLICATES_KEPT
+    duplicate[order] = (size > DUPLICATES_KEPT) & ~stays
     return duplicate
 
 
@@ -77,7 +87,7 @@ def _like_benign(flows: Flows) -> BoolArray:
     weak = (flows.label == MALICIOUS) & (flows.scope == "capture")
     ids = row_ids(flows)
     noise: BoolArray = weak & np.isin(ids, ids[benign])
-    scaled = fit_scaling(flows).apply(flows.features)
+    scaled = fit_scaling(flows).apply(flows.features)[:, OWN]
     for network in np.unique(flows.network[weak]):
         here = flows.network == network
         ordinary = np.flatnonzero(here & benign)

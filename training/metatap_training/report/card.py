@@ -11,7 +11,7 @@ import numpy as np
 
 from metatap.features import FEATURES_VERSION
 from metatap_training.datasets import Flows, Source, Terms
-from metatap_training.evaluate.draws import BACKGROUND, NEGATIVES
+from metatap_training.evaluate.draws import BACKGROUND, MIN_HOME, NEGATIVES
 from metatap_training.evaluate.folds import FOLDS
 from metatap_training.evaluate.protocol import OPEN, PREVALENCE, RATE, Settings
 from metatap_training.export.bundle import MODEL_NAME, MODEL_VERSION, Bundle
@@ -20,7 +20,7 @@ from metatap_training.report.figures import LOGISTIC, Figures
 
 CHOICE = (
     "Sizes, learning rate, task mixture, the clip and the second solution were chosen on the folds "
-    "“scans” and “Windows” alone. The whole table was seen for three states of the code before "
+    "“scans” and “Windows” alone. The whole table was seen for five states of the code before "
     "this one; the choice among them was made on those two folds as well. "
     "The best C of logistic regression was chosen on the reported figure itself, in its favour."
 )
@@ -69,6 +69,7 @@ def make_card(
             "draws": settings.draws,
             "background": BACKGROUND,
             "negatives": NEGATIVES,
+            "least_home": MIN_HOME,
             "choice": CHOICE,
             "folds": [asdict(fold) for fold in FOLDS],
         },

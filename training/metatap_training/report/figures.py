@@ -10,8 +10,8 @@ import numpy as np
 
 from metatap_training.evaluate.folds import DEVELOPED_ON
 from metatap_training.evaluate.metrics import bootstrap_mean
-from metatap_training.evaluate.protocol import NULL, OPEN, RESTRICTED, Record
-from metatap_training.evaluate.scorers import META, META_OPEN, NEAREST, PORT
+from metatap_training.evaluate.protocol import HOME, NULL, OPEN, RESTRICTED, Record
+from metatap_training.evaluate.scorers import META, META_OPEN, META_PLAIN, NEAREST, PORT
 
 LOGISTIC = "logistic regression"
 Figures = dict[str, Any]
@@ -25,7 +25,7 @@ def summarise(records: Sequence[Record]) -> Figures:
     interval over families, and the figures by family.
     """
     tables = {}
-    for table in (OPEN, RESTRICTED, NULL):
+    for table in (OPEN, RESTRICTED, HOME, NULL):
         chosen = [record for record in records if record.table == table]
         tables[table] = {
             str(k): _table([record for record in chosen if record.k == k])
@@ -38,7 +38,9 @@ def _table(records: Sequence[Record]) -> Figures:
     families = sorted({record.family for record in records})
     tpr = _by_family(records, "tpr")
     best = _best_logistic(tpr, families)
-    shown = {META: META, META_OPEN: META_OPEN, LOGISTIC: best, NEAREST: NEAREST, PORT: PORT}
+    shown = {META: META, META_OPEN: META_OPEN, META_PLAIN: META_PLAIN}
+    shown |= {LOGISTIC: best, NEAREST: NEAREST, PORT: PORT}
+    shown = {name: method for name, method in shown.items() if method in tpr}
     means = {
         name: {
             field: _mean(_by_family(records, field), method, families)
@@ -70,9 +72,9 @@ def _table(records: Sequence[Record]) -> Figures:
 def _gains(
     tpr: dict[str, dict[str, float]], shown: dict[str, str], families: Sequence[str]
 ) -> Figures:
-    """Paired differences to the two strong baselines, with intervals over families."""
+    """Paired differences to the model without context and two strong baselines, with intervals."""
     gains = {}
-    for name in (LOGISTIC, NEAREST) if families else ():
+    for name in (META_PLAIN, LOGISTIC, NEAREST) if families else ():
         gap = np.array([tpr[META][f] - tpr[shown[name]][f] for f in families])
         gains[name] = {"mean": round(float(gap.mean()), 4), "interval": _interval(gap)}
     return gains

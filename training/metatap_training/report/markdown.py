@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from metatap_training.evaluate.protocol import NULL, OPEN, RESTRICTED
-from metatap_training.evaluate.scorers import META, META_OPEN, NEAREST, PORT
+from metatap_training.evaluate.protocol import HOME, NULL, OPEN, RESTRICTED
+from metatap_training.evaluate.scorers import META, META_OPEN, META_PLAIN, NEAREST, PORT
 from metatap_training.report.figures import LOGISTIC
 
-_METHODS = (META, META_OPEN, LOGISTIC, NEAREST, PORT)
+_METHODS = (META, META_OPEN, META_PLAIN, LOGISTIC, NEAREST, PORT)
 Card = dict[str, Any]
 
 
@@ -52,9 +52,10 @@ families [{low:+.3f}, {high:+.3f}]. On the folds that no choice was made on
 ({apart["families"]} families): {apart["means"][META]:.1%} against
 {apart["means"][LOGISTIC]:.1%}, {_gain(apart["gain"][LOGISTIC])}.
 
-Not for: attributing flows to actors; judging a host by one flow; sources without packet counts.
-Port scans and failed connections look alike flow by flow: there is no context in this version. The
-null packs below say how much of a figure across networks may be the network itself.
+Not for: attributing flows to actors; sources without packet counts. The null packs below say how
+much of a figure across networks may be the network itself: with context more than without, since
+what hosts usually do differs by network. The table “own network” has no such help: support and
+benign flows are of the same networks, which the model trained for it has not seen.
 """
 
 
@@ -68,12 +69,13 @@ def _results(card: Card) -> str:
     titles = {
         OPEN: "Families of the sources that may train (groups and networks held out)",
         RESTRICTED: "Families of sources that were never trained on (groups held out as well)",
+        HOME: "Own network: the same threats among the benign flows of the networks they are in",
         NULL: "Null packs: benign flows as “threat”; what is found here is the network itself",
     }
     for table, title in titles.items():
         rows = []
         for k, figures in card["figures"][table].items():
-            for method in _METHODS:
+            for method in figures["means"]:
                 mean = figures["means"][method]
                 rows.append(
                     [k, figures["families"], method, f"{mean['tpr']:.3f}", f"{mean['auprc']:.3f}",
@@ -128,7 +130,9 @@ positives from another network if the family has one, else another capture, else
 copies of a support flow. Columns that one side lacks are taken from both. Every method sees the
 same rows. The threshold is read at FPR {protocol["rate"]:g} on the negatives; beside it stands what
 a threshold from the background alone gives (its second-highest score). A family counts once, as the
-mean of its draws.
+mean of its draws. In the table “own network” background and negatives are benign flows of the
+networks the positives are from (where these have at least {protocol["least_home"]:,}), and the
+models are trained without these networks' benign flows too.
 
 {protocol["choice"]}
 

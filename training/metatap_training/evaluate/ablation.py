@@ -1,0 +1,123 @@
+"""What parts of the context bring: the recipe trained anew without them, on the same draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from metatap_training.datasets import Flows
+from metatap_training.evaluate.draws import Draw, Drawer
+from metatap_training.evaluate.folds import Fold, training_part
+from metatap_training.evaluate.metrics import tpr_at
+from metatap_training.evaluate.protocol import HOME, NULL, OPEN, RATE, Settings, Table, tables
+from metatap_training.evaluate.scorers import cut, meta_scores
+from metatap_training.learners import Recipe
+from metatap_training.learners.fit import fit
+from metatap_training.preprocess import Groups, is_context, without
+from metatap_training.preprocess.columns import Match
+
+
+def _key(name: str) -> Match:
+    return lambda feature: feature.startswith(f"context.{name}.")
+
+
+def _ending(*ends: str) -> Match:
+    return lambda feature: is_context(feature) and feature.endswith(ends)
+
+
+def _part(*parts: str) -> Match:
+    return lambda feature: is_context(feature) and feature.split(".")[2] in parts
+
+
+VARIANTS: dict[str, Match] = {
+    "all features": lambda _: False,
+    "no context": is_context,
+    "without the host": _key("host"),
+    "without the pair": _key("pair"),
+    "without the service of a host": _key("service"),
+    "without failures": _part("failed"),
+    "without distinct peers and services": _part("peers", "services"),
+    "without regularity": _part("gap", "gap_spread", "size_spread"),
+    "without seconds": _ending(".s"),
+    "without hours": _ending(".h"),
+}
+"""Name → features that are taken away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One variant on one draw."""
+
+    variant: str
+    table: str
+    fold: str
+    family: str
+    k: int
+    number: int
+    tpr: float
+
+    def row(self) -> dict[str, Any]:
+        """As a mapping, for a table."""
+        return asdict(self)
+
+
+def ablate_fold(
+    flows: Flows,
+    fold: Fold,
+    groups: Groups,
+    *,
+    recipe: Recipe,
+    settings: Settings,
+    variant: str,
+) -> list[Found]:
+    """Train a variant on what a fold leaves and measure on what it holds out.
+
+    Args:
+        flows: Cleaned flows that may train.
+        fold: What is held out.
+        groups: Family → group.
+        recipe: How models are trained.
+        settings: Size of the evaluation.
+        variant: Key of `VARIANTS`.
+    """
+    drawer = Drawer(flows, fold, groups, settings.seed)
+    seen = without(flows, VARIANTS[variant])
+    found = []
+    for home in (False, True):
+        part = training_part(seen, fold, groups, without_homes=home)
+        model, scaling = fit(part, recipe, settings.seed)
+        scaled = scaling.apply(seen.features)
+        for table, draw in tables(drawer, settings, HOME if home else OPEN):
+            scores = meta_scores(model, cut(draw, seen, scaled, scaling))
+            found.append(_found(variant, table, fold, draw, scores))
+    return found
+
+
+def _found(variant: str, table: Table, fold: Fold, draw: Draw, scores: np.ndarray) -> Found:
+    positive, negative = np.split(scores, [len(draw.positive)])
+    rate = tpr_at(positive, negative, RATE)
+    return Found(variant, table, fold.name, draw.family, draw.k, draw.number, rate)
+
+
+def ablation_markdown(found: Sequence[Found], supports: Sequence[int]) -> str:
+    """A table: variant × (table, K), TPR at FPR 1e-3, mean over families."""
+    columns = [(table, k) for table in (OPEN, HOME) for k in supports]
+    columns += [(NULL, k) for k in sorted({row.k for row in found if row.table == NULL})]
+    words = {OPEN: "other networks", HOME: "own network", NULL: "null packs"}
+    head = ["features", *(f"{words[table]}, K = {k}" for table, k in columns)]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for variant in dict.fromkeys(row.variant for row in found):
+        cells = [f"{_mean(found, variant, table, k):.3f}" for table, k in columns]
+        lines.append("| " + " | ".join([variant, *cells]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _mean(found: Sequence[Found], variant: str, table: str, k: int) -> float:
+    families: dict[str, list[float]] = {}
+    for row in found:
+        if (row.variant, row.table, row.k) == (variant, table, k):
+            families.setdefault(row.family, []).append(row.tpr)
+    return float(np.mean([np.mean(rates) for rates in families.values()])) if families else 0.0
