@@ -264,7 +264,9 @@ def instrumentation_page() -> str:
         MADE.format("tests/docs.py and the REASONS tables of the stages") + "# What is counted\n"
         "Each stage counts what it received, passed on and dropped, by reason, and at the end\n"
         "received = passed + Σ dropped. The counters stand in the log events `agent_status` and\n"
-        "`agent_stopped`, under `stages`. Rules: every drop has a reason here, a counter and\n"
+        "`agent_stopped`, under `stages`; under `context` stand the keys that were `replaced` or\n"
+        "found no place (`unplaced`): no flow is dropped, but such a host looks new. Rules:\n"
+        "every drop has a reason here, a counter and\n"
         "a log event; a reason never changes its meaning; events are named in snake_case, what\n"
         "they are about is in their fields.\n"
     )

@@ -24,7 +24,7 @@ from metatap_training.learners.model import Shape
 from metatap_training.preprocess import Scaling, fit_scaling
 from tests.training import synthetic
 
-SHAPE = Shape(dense=8, stumps=8)
+SHAPE = Shape(dense=8, stumps=8, linear=4)
 
 
 @pytest.fixture(scope="module")

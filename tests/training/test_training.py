@@ -39,7 +39,7 @@ from tests.training import synthetic
 GROUPS = {family: f"group-{family}" for family in synthetic.FAMILIES}
 FOLD = Fold("one", ("group-worm",), ("east", "west"))
 SIZES = Sizes(tasks=4, background=96, negatives=128, queries=12, own=8, networks=1)
-RECIPE = Recipe(shape=Shape(dense=12, stumps=12), sizes=SIZES, steps=60)
+RECIPE = Recipe(shape=Shape(dense=12, stumps=12, linear=8), sizes=SIZES, steps=60)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -204,5 +204,8 @@ def test_an_ablation_measures_every_variant_on_the_same_draws(flows: Flows) -> N
     context = np.array([is_context(name) for name in NAMES])
     assert np.isnan(bare[:, context]).all()
     assert np.array_equal(bare[:, ~context], flows.features[:, ~context], equal_nan=True)
-    text = ablation_markdown(found, settings.supports)
-    assert text.count("\n") == 4
+    text = ablation_markdown(found, settings, "metatap-train ablate")
+    cells = [line.split("|") for line in text.splitlines() if line.startswith("|")]
+    assert [row[1].strip() for row in cells[2:]] == ["all features", "no context"]
+    rates = [r.tpr for r in found if (r.variant, r.table) == ("no context", OPEN)]
+    assert float(cells[3][2]) == pytest.approx(np.mean(rates), abs=1e-3)

@@ -143,7 +143,7 @@ def evaluate(
 
 @cli.command()
 @_options
-@click.option("--out", type=click.Path(path_type=Path), help="The table, as Markdown.")
+@click.option("--out", type=click.Path(path_type=Path), help="The page, as Markdown.")
 @click.option("--records", type=click.Path(path_type=Path), help="Figures by draw, as CSV.")
 def ablate(
     *,
@@ -156,7 +156,7 @@ def ablate(
     out: Path | None,
     records: Path | None,
 ) -> None:
-    """Train the recipe without parts of the context and compare; prints a Markdown table."""
+    """Train the recipe without parts of the context and compare; prints a page in Markdown."""
     settings = Settings(draws=draws, seed=seed)
     with _progress() as bar:
         data = work.prepare(flows, cache)
@@ -164,7 +164,7 @@ def ablate(
         found = work.ablate(data, _recipe(steps), settings, jobs, step)
     if records is not None:
         _write_records(records, found)
-    table = ablation_markdown(found, settings.supports)
+    table = ablation_markdown(found, settings, work.command_line(sys.argv[1:]))
     if out is not None:
         out.write_text(table, "utf-8")
     click.echo(table, nl=False)

@@ -96,11 +96,23 @@ class Agent:
                 "closed_early": aggregator.closed_early,
                 "unexplained": aggregator.unexplained,
             },
+            "context": self._context(),
             "sources": [source.status() for source in self.pipeline.sources],
             "stages": {
                 name: {"received": c.received, "passed": c.passed, "dropped": c.dropped}
                 for name, c in self.pipeline.stages().items()
             },
+        }
+
+    def _context(self) -> dict[str, object]:
+        context = self.pipeline.detector.context
+        if context is None:
+            return {}
+        return {
+            "bytes": context.nbytes,
+            "compiled": context.compiled,
+            "replaced": context.evictions.replaced,
+            "unplaced": context.evictions.unplaced,
         }
 
     def _loop(self) -> None:

@@ -28,6 +28,7 @@ class RecordingSource:
         name: `recording`.
         flows: Flows received (those known to be lost included), passed on, dropped.
         messages: Messages received, passed on, dropped.
+        bytes_total: Bytes of the file, as it lies on disk.
     """
 
     name = "recording"
@@ -40,12 +41,18 @@ class RecordingSource:
         """
         options = options or WireOptions()
         self._reader = RecordingReader(path, options.max_message_bytes)
+        self.bytes_total = self._reader.bytes_total
         self._records: Iterator[Record | WireError] | None = iter(self._reader)
         self._session = WireSession(self.name, options)
         self._wanted = tuple(f".{shard:03d}.".encode() for shard in options.shards)
         self._now = 0.0
         self.flows: Counters = self._session.flows
         self.messages: Counters = self._session.messages
+
+    @property
+    def bytes_read(self) -> int:
+        """How many bytes of the file have been read."""
+        return self._reader.bytes_read
 
     @property
     def done(self) -> bool:

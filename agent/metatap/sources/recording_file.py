@@ -20,6 +20,7 @@ that came before is read.
 from __future__ import annotations
 
 import gzip
+import os
 import struct
 import time
 import zlib
@@ -159,6 +160,8 @@ class RecordingReader:
 
     Attributes:
         started_ns: Time of the recording's start, ns since the epoch.
+        bytes_total: Bytes of the file, as it lies on disk.
+        bytes_read: How many of them have been read.
     """
 
     def __init__(self, path: Path, max_message_bytes: int) -> None:
@@ -176,6 +179,7 @@ class RecordingReader:
             self._file = path.open("rb")
         except OSError as error:
             raise SourceError(f"{path}: {error.strerror}") from None
+        self.bytes_total = os.fstat(self._file.fileno()).st_size
         self._stream = _Inflated(self._file)
         head = self._stream.read(_FILE_HEAD.size)
         if len(head) < _FILE_HEAD.size or not head.startswith(MAGIC[:-1]):
@@ -216,6 +220,11 @@ class RecordingReader:
                 continue
             yield Record(time_ns, parts)
 
+    @property
+    def bytes_read(self) -> int:
+        """How many bytes of the file have been read."""
+        return self._stream.bytes_read
+
     def close(self) -> None:
         """Free the file; idempotent."""
         self._file.close()
@@ -246,10 +255,12 @@ class _Inflated:
 
     Attributes:
         fault: What is wrong with the compressed data, "" while nothing is.
+        bytes_read: Compressed bytes taken from the file.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self.fault = ""
+        self.bytes_read = 0
         self._file = file
         self._inflate = zlib.decompressobj(wbits=31)
 
@@ -270,7 +281,7 @@ class _Inflated:
     def _piece(self, most: int) -> bytes:
         """Between one and `most` bytes; none at the end."""
         while not self._inflate.eof and not self.fault:
-            compressed = self._inflate.unconsumed_tail or self._file.read(_CHUNK)
+            compressed = self._inflate.unconsumed_tail or self._next()
             if not compressed:
                 return b""
             try:
@@ -281,3 +292,8 @@ class _Inflated:
             if piece:
                 return piece
         return b""
+
+    def _next(self) -> bytes:
+        compressed = self._file.read(_CHUNK)
+        self.bytes_read += len(compressed)
+        return compressed

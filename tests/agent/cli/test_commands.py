@@ -47,7 +47,7 @@ def test_help_names_every_subcommand() -> None:
     """`metatap --help` lists the subcommands without importing them."""
     done = metatap("--help")
     assert done.returncode == 0
-    for name in ("run", "replay", "record", "check", "demo"):
+    for name in ("run", "replay", "record", "check", "teach", "score", "evaluate", "demo"):
         assert name in done.stdout
 
 

@@ -141,6 +141,8 @@ def test_every_stage_balances(agent: Running) -> None:
     assert sum(stages["source.0.messages"]["dropped"].values()) == 1
     assert stages["source.0.flows"]["passed"] == stages["detector.flows"]["received"]
     assert stages["sink.0.alerts"]["passed"] == len(documents(agent.alerts))
+    assert totals["context"]["bytes"] > 2**20
+    assert totals["context"]["replaced"] == totals["context"]["unplaced"] == 0
     aggregates = totals["aggregates"]
     assert aggregates["open"] == 0
     assert aggregates["opened"] + aggregates["summaries"] == len(documents(agent.alerts))

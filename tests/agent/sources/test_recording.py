@@ -88,3 +88,13 @@ def test_a_closed_source_is_done(tmp_path: Path) -> None:
     source.close()
     assert source.done
     assert source.read(0) is None
+
+
+def test_a_recording_tells_how_far_it_was_read() -> None:
+    """For a bar with the time left: nothing of the rest at first, all of the file at the end."""
+    path = Path(__file__).parents[2] / "data" / "lab" / "office.mtrec"
+    with closing(RecordingSource(path)) as source:
+        assert source.bytes_total == path.stat().st_size
+        assert source.bytes_read < source.bytes_total
+        read_all(source)
+        assert source.bytes_read == source.bytes_total

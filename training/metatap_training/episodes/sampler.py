@@ -65,7 +65,7 @@ class Sizes:
     threats: float = 0.5
     services: float = 0.2
     counter: float = 0.15
-    bare: float = 0.1
+    bare: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)

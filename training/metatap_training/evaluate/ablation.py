@@ -102,8 +102,35 @@ def _found(variant: str, table: Table, fold: Fold, draw: Draw, scores: np.ndarra
     return Found(variant, table, fold.name, draw.family, draw.k, draw.number, rate)
 
 
-def ablation_markdown(found: Sequence[Found], supports: Sequence[int]) -> str:
-    """A table: variant × (table, K), TPR at FPR 1e-3, mean over families."""
+def ablation_markdown(found: Sequence[Found], settings: Settings, command: str) -> str:
+    """The page: what was asked, and a table of TPR at FPR 1e-3, means over families.
+
+    Args:
+        found: Of all variants.
+        settings: Size of the evaluation.
+        command: What was run.
+    """
+    families = {
+        table: len({row.family for row in found if row.table == table}) for table in (OPEN, HOME)
+    }
+    return f"""<!-- Made by `metatap-train ablate`; do not edit. -->
+# What context brings
+The recipe of the shipped model, trained anew for each row without some columns of the context
+([context.md](context.md)), and measured on the same draws: `{command}`,
+{settings.draws} support draws a family and K, seed {settings.seed}. Cells are the true-positive
+rate at a false-positive rate of {RATE:g}, read on the negatives, as the mean over families of the
+mean over draws, one training run each: another seed moves them by up to about 0.02. Data, folds
+and draws are those of the [model card](model-card.md).
+
+“Other networks”: families of held-out groups ({families[OPEN]}) against held-out networks. “Own
+network”: against benign flows of the networks they are in ({families[HOME]}), which the model was
+not trained on either. “Null packs”: benign flows of one network taken for a threat; what is found
+there is the network itself.
+
+{_table(found, settings.supports)}"""
+
+
+def _table(found: Sequence[Found], supports: Sequence[int]) -> str:
     columns = [(table, k) for table in (OPEN, HOME) for k in supports]
     columns += [(NULL, k) for k in sorted({row.k for row in found if row.table == NULL})]
     words = {OPEN: "other networks", HOME: "own network", NULL: "null packs"}

@@ -24,6 +24,9 @@ MIN_VARIATION = 0.05
 SLOPE = 1.5
 """Typical slope of a dense unit."""
 
+GENTLE = 0.35
+"""Typical slope of a linear unit: few flows reach its ends."""
+
 CAP = 2.0
 """Units are cut off here, so that no flow, however odd, lies far out in the embedding."""
 
@@ -35,17 +38,20 @@ class Shape:
     Attributes:
         dense: Units that start as random mixtures of all columns.
         stumps: Units that start as a soft threshold on one column.
+        linear: Units that start as mixtures of all columns so gentle that they are linear for
+            nearly all flows: what logistic regression could tell, the head can tell.
         steps: Conjugate-gradient steps of the head.
     """
 
     dense: int = 64
     stumps: int = 128
+    linear: int = 64
     steps: int = 32
 
     @property
     def depth(self) -> int:
         """d, width of the embedding."""
-        return self.dense + self.stumps
+        return self.dense + self.stumps + self.linear
 
 
 class Embedder(nn.Module):
@@ -59,9 +65,13 @@ class Embedder(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
-        self.wide = nn.Linear(WIDTH, shape.dense + shape.stumps)
+        self.wide = nn.Linear(WIDTH, shape.depth)
         nn.init.normal_(self.wide.weight, std=SLOPE / math.sqrt(WIDTH))
         nn.init.normal_(self.wide.bias)
+        with torch.no_grad():
+            first = shape.dense + shape.stumps
+            self.wide.weight[first:] *= GENTLE / SLOPE
+            self.wide.bias[first:] = CAP / 2
 
     @torch.no_grad()
     def place_stumps(self, rows: Tensor) -> None:

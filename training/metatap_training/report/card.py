@@ -20,7 +20,7 @@ from metatap_training.report.figures import LOGISTIC, Figures
 
 CHOICE = (
     "Sizes, learning rate, task mixture, the clip and the second solution were chosen on the folds "
-    "“scans” and “Windows” alone. The whole table was seen for five states of the code before "
+    "“scans” and “Windows” alone. The whole table was seen for seven states of the code before "
     "this one; the choice among them was made on those two folds as well. "
     "The best C of logistic regression was chosen on the reported figure itself, in its favour."
 )
