@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from metatap.context import Context
 from metatap.demo import Labels
@@ -14,6 +15,9 @@ from metatap.packs import Pack, Severity, dump_pack
 
 FLOWS = 8
 """Support flows a pack, at most."""
+
+COUNTERS = 2
+"""Counter-examples of a pack that has any."""
 
 ATTACK = "https://attack.mitre.org/techniques/"
 
@@ -25,6 +29,8 @@ class Starter:
     Attributes:
         id: Of the pack, as `name`, `description`, `severity` and `attack`.
         without: A count that must be 0 in a support flow, "" for any flow of the family.
+        having: A count that must be above 0 in one, likewise.
+        not_like: Benign family that gives counter-examples, "" for none.
     """
 
     id: str
@@ -33,6 +39,8 @@ class Starter:
     severity: Severity
     attack: tuple[str, ...]
     without: str = ""
+    having: str = ""
+    not_like: str = ""
 
 
 STARTERS: dict[str, Starter] = {
@@ -49,6 +57,8 @@ STARTERS: dict[str, Starter] = {
         "Passwords are guessed against an SSH server, several attempts a connection.",
         Severity.HIGH,
         ("T1110.001",),
+        having="ssh.auth_attempts",
+        not_like="ssh",
     ),
     "dns_tunnel": Starter(
         "dns-tunnel",
@@ -92,21 +102,14 @@ def starter_pack(
         labels: By uid.
         created: Day that the pack says.
     """
-    column, start = found.strings("uid"), found.numeric("ts")
-    if column is None or start is None:
-        raise ValueError("the recording has no uid or no ts")
-    uids = [(column.item(row) or b"").decode() for row in range(found.rows)]
     about = STARTERS[family]
-    unfit = found.numeric(about.without) if about.without else None
-    rows = np.array(
-        [
-            at
-            for at, uid in enumerate(uids)
-            if labels[uid].family == family and (unfit is None or not unfit.values[at])
-        ]
-    )
-    rows = rows[np.argsort(start.values[rows], kind="stable")]
-    picked = rows[np.unique(np.linspace(0, len(rows) - 1, FLOWS).round().astype(int))]
+    fit = np.ones(found.rows, np.bool_)
+    if about.without:
+        fit &= _counts(found, about.without) == 0
+    if about.having:
+        fit &= _counts(found, about.having) > 0
+    picked = _spread(found, labels, family, fit, FLOWS)
+    counter = _spread(found, labels, about.not_like, np.ones_like(fit), COUNTERS)
     return Pack(
         id=about.id,
         name=about.name,
@@ -118,7 +121,33 @@ def starter_pack(
         references=tuple(f"{ATTACK}{name.replace('.', '/')}/" for name in about.attack),
         flows=found.take(picked),
         context=known[picked],
+        not_like=found.take(counter) if len(counter) else None,
+        not_like_context=known[counter] if len(counter) else None,
     )
+
+
+def _counts(found: FlowBatch, name: str) -> npt.NDArray[np.generic]:
+    """A count of every flow, 0 where absent."""
+    column = found.numeric(name)
+    if column is None:
+        raise ValueError(f"the recording has no {name}")
+    return np.asarray(np.where(column.mask(), column.values, 0))
+
+
+def _spread(
+    found: FlowBatch, labels: Labels, family: str, fit: npt.NDArray[np.bool_], count: int
+) -> npt.NDArray[np.intp]:
+    """At most `count` fit flows of a family, spread evenly over them in time order."""
+    column, start = found.strings("uid"), found.numeric("ts")
+    if column is None or start is None:
+        raise ValueError("the recording has no uid or no ts")
+    uids = [(column.item(row) or b"").decode() for row in range(found.rows)]
+    rows = np.array([at for at, uid in enumerate(uids) if fit[at] and labels[uid].family == family])
+    if not len(rows):
+        return np.zeros(0, np.intp)
+    rows = rows[np.argsort(start.values[rows], kind="stable")]
+    picked = np.linspace(0, len(rows) - 1, count).round().astype(np.intp)
+    return np.asarray(rows[np.unique(picked)], np.intp)
 
 
 def write_starters(recording: Path, labels: Labels, out: Path, created: date) -> None:

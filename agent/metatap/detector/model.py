@@ -23,7 +23,7 @@ from metatap.features.table import INDEX, NAMES
 
 FloatArray = npt.NDArray[np.float32]
 
-SHIPPED = "metatap-v1.onnx"
+SHIPPED = "metatap-v2.onnx"
 """Name of the model in the package's data."""
 
 PACKS_MULTIPLE = 8

@@ -24,10 +24,6 @@ def _key(name: str) -> Match:
     return lambda feature: feature.startswith(f"context.{name}.")
 
 
-def _ending(*ends: str) -> Match:
-    return lambda feature: is_context(feature) and feature.endswith(ends)
-
-
 def _part(*parts: str) -> Match:
     return lambda feature: is_context(feature) and feature.split(".")[2] in parts
 
@@ -38,11 +34,8 @@ VARIANTS: dict[str, Match] = {
     "without the host": _key("host"),
     "without the pair": _key("pair"),
     "without the service of a host": _key("service"),
-    "without failures": _part("failed"),
     "without distinct peers and services": _part("peers", "services"),
     "without regularity": _part("gap", "gap_spread", "size_spread"),
-    "without seconds": _ending(".s"),
-    "without hours": _ending(".h"),
 }
 """Name → features that are taken away."""
 
