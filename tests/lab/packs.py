@@ -126,12 +126,12 @@ def starter_pack(
     )
 
 
-def _counts(found: FlowBatch, name: str) -> npt.NDArray[np.generic]:
+def _counts(found: FlowBatch, name: str) -> npt.NDArray[np.int64]:
     """A count of every flow, 0 where absent."""
     column = found.numeric(name)
     if column is None:
         raise ValueError(f"the recording has no {name}")
-    return np.asarray(np.where(column.mask(), column.values, 0))
+    return np.where(column.mask(), column.values, 0).astype(np.int64)
 
 
 def _spread(

@@ -106,8 +106,9 @@ def build(
             measured=measured | {"bytes": size},
         )
 
-    size = bundle.write(out, card(0))
-    size = bundle.write(out, card(size))
+    size, written = 0, -1
+    while size != written:  # the card in the file says how large the file is
+        size, written = written, bundle.write(out, card(written))
     if records is not None:
         _write_records(records, found)
     if card_path is not None:

@@ -118,7 +118,7 @@ def test_extreme_values_score_finite(model: Model) -> None:
         (lambda p: p.update({"metatap.contract": "9"}), "version '9'"),
         (lambda p: p.update({"metatap.features": '["nonsense"]'}), "nonsense"),
         (lambda p: p.update({"metatap.features": "{"}), "metatap.features"),
-        (lambda p: p.update({"metatap.features": '["duration"]'}), "shape [108]"),
+        (lambda p: p.update({"metatap.features": '["duration"]'}), f"shape [{WIDTH}]"),
         (lambda p: p.update({"metatap.background": "[]"}), "metatap.background.embedding"),
         (lambda p: p.update({"metatap.card": "[]"}), "metatap.card"),
         (lambda p: p.pop("metatap.selftest"), "metatap.selftest: missing"),

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from tests.lab.packs import read_all
 
+from metatap.context import Context
 from metatap.demo import Labels, read_labels
-from metatap.detector import Detector, Model, RuleSet, explain, shipped_model
+from metatap.detector import Detections, Detector, Model, RuleSet, explain, shipped_model
 from metatap.errors import ModelError
+from metatap.features import encode
 from metatap.flow import FlowBatch
 from metatap.packs import Pack, load_folder
 from metatap.runtime.build import shipped_packs
@@ -67,7 +69,7 @@ def test_packs_find_what_they_were_taught(
     model: Model, packs: list[Pack], office: FlowBatch, labels: Labels
 ) -> None:
     """In the network it was taught in, each pack flags flows of its own threat most of all."""
-    hits = flagged(Detector(RuleSet.build(model, packs, RATE)), office)
+    hits = flagged(Detector(RuleSet.build(model, packs, RATE), Context()), office)
     for pack in packs:
         family = pack.id.replace("-", "_")
         own = [uid for name, uid in hits if name == pack.id and labels[uid].family == family]
@@ -77,7 +79,8 @@ def test_packs_find_what_they_were_taught(
 
 def test_a_useless_pack_is_refused_alone(model: Model, packs: list[Pack]) -> None:
     """A pack whose counter-examples are its own flows is refused; the others are the same."""
-    useless = replace(packs[0], id="useless", not_like=packs[0].flows)
+    own, context = packs[0].flows, packs[0].context
+    useless = replace(packs[0], id="useless", not_like=own, not_like_context=context)
     rules = RuleSet.build(model, [*packs, useless], RATE)
     assert "held out" in rules.refused["useless"]
     alone = RuleSet.build(model, packs, RATE)
@@ -127,7 +130,7 @@ def test_explanations_point_at_what_matters(
 ) -> None:
     """Reasons fall in weight, speak for the threat, and are about what the flow has."""
     rules = RuleSet.build(model, packs, RATE)
-    detections = Detector(rules).detect(office)
+    detections = Detector(rules, Context()).detect(office)
     names = [pack.id for pack in rules.packs]
     for name, about in (("dns-tunnel", "dns."), ("ssh-bruteforce", "ssh.")):
         pack = names.index(name)
@@ -145,6 +148,8 @@ def test_a_support_flow_is_its_own_nearest(model: Model, packs: list[Pack]) -> N
     """For a flow that the pack was taught with, the most similar example is that flow."""
     rules = RuleSet.build(model, packs, RATE)
     for index, pack in enumerate(rules.packs):
-        detections = Detector(rules).detect(pack.flows)
-        why = explain(detections, 3, index)
+        features = encode(pack.flows, pack.context)
+        scores = model.score(features, rules.heads)[0]
+        none = np.zeros(0, np.intp)
+        why = explain(Detections(pack.flows, rules, features, scores, none, none), 3, index)
         assert why.nearest_distance == pytest.approx(0.0, abs=1e-3)

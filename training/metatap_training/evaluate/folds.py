@@ -56,7 +56,7 @@ FOLDS: tuple[Fold, ...] = (
 """All folds."""
 
 DEVELOPED_ON = ("scans", "Windows")
-"""Folds that sizes and rates were chosen on; the others saw no choice."""
+"""Folds that sizes and rates were chosen on; the card says what the others were looked at for."""
 
 
 def training_part(

@@ -48,8 +48,9 @@ With five examples of a threat of a family group that was never trained on, it f
 it has never seen (mean of {five["families"]} families); logistic regression on the same examples
 and background ({five["best_logistic"].partition(", ")[2]}, the best for it) finds
 {five["means"][LOGISTIC]["tpr"]:.1%}. Paired difference {gain["mean"]:+.3f}, 95 % interval over
-families [{low:+.3f}, {high:+.3f}]. On the folds that no choice was made on
-({apart["families"]} families): {apart["means"][META]:.1%} against
+families [{low:+.3f}, {high:+.3f}]. The same recipe
+without context finds {five["means"][META_PLAIN]["tpr"]:.1%}. On the folds that nearly no choice was
+made on (see “Protocol”; {apart["families"]} families): {apart["means"][META]:.1%} against
 {apart["means"][LOGISTIC]:.1%}, {_gain(apart["gain"][LOGISTIC])}.
 
 Not for: attributing flows to actors; sources without packet counts. The null packs below say how
