@@ -162,7 +162,7 @@ def test_mutated_messages_are_read_or_skipped_and_counted(seed: int) -> None:
 
 def still_reads(session: WireSession) -> None:
     """A Zeek that starts afterwards is read as if nothing had been."""
-    template = templates()[-2]
+    template = next(found for found in reversed(templates()) if found.rows)
     parts = template.message(999_999, 0, 0)
     with capture_logs():
         session.accept(parts, 1e6)
