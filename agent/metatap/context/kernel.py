@@ -246,6 +246,7 @@ def _locate(
     mask = np.uint64(len(tags) - 1)
     has_stats = len(stats) > 0
     missing = replaced = unplaced = 0
+    fetched = np.float32(0.0)
     for row in range(len(keys)):
         place = np.intp(keys[row] & mask)
         tag = np.uint32(keys[row] >> np.uint64(32))
@@ -259,9 +260,13 @@ def _locate(
                         time[place, way] = NEVER
                         if has_stats:
                             stats[slot] = 0.0
+                if has_stats:
+                    # Statistics are fetched here, where many rows wait for memory at once.
+                    fetched = max(fetched, stats[slot, 0])
                 break
         at[row] = slot
         missing += slot < 0
+    replaced += fetched < 0.0  # never: it keeps the reads from being left out
     if missing == 0:
         return replaced, unplaced
     for row in range(len(keys)):
