@@ -1,4 +1,4 @@
-"""metatap.context.kernel: the compiled twin does what the reference does."""
+"""metatap.context.kernel and compiled: the compiled twin does what the reference does."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_locate_and_update(seed: int, count: int, stats: bool) -> None:
 
 def test_layouts_cause_no_compilation() -> None:
     """Strided, unaligned and read-only columns are read right by the one compiled form."""
-    from metatap.context import kernel as module  # noqa: PLC0415 - an optional dependency
+    from metatap.context import compiled as module  # noqa: PLC0415 - an optional dependency
 
     flows = recorded()[0]
     odd: dict[str, Any] = {}
@@ -138,13 +138,13 @@ def test_layouts_cause_no_compilation() -> None:
         mask = None if column.valid is None else np.repeat(column.valid, 2)[::2]
         odd[name] = Numeric(view, mask)
     assert_same_given(kernel().given(FlowBatch(flows.rows, odd), 1), reference_given(flows, 1))
-    for entry in (module._given, module._locate, module._update):
+    for entry in (module.given_rows, module.locate_rows, module.update_rows):
         assert len(entry.signatures) == 1
 
 
 def test_columns_of_the_matrix() -> None:
     """Where the kernel writes each key's magnitudes and shares is where the layout names them."""
-    from metatap.context import kernel as module  # noqa: PLC0415 - an optional dependency
+    from metatap.context import compiled as module  # noqa: PLC0415 - an optional dependency
 
     for at, key in enumerate(("host", "pair", "service")):
         assert CONTEXT_NAMES[module._MAGNITUDES[at]] == f"context.{key}.flows.s"
@@ -171,7 +171,8 @@ def test_a_twin_that_is_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> No
 def test_numba_that_does_not_import(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broken numba costs speed, not flows: the reference does the work, an event says why."""
     monkeypatch.setitem(sys.modules, "numba", None)
-    monkeypatch.delitem(sys.modules, "metatap.context.kernel", raising=False)
+    for name in ("kernel", "compiled"):
+        monkeypatch.delitem(sys.modules, f"metatap.context.{name}", raising=False)
     monkeypatch.setattr(sketch, "find_spec", lambda _: object())
     with capture_logs() as events:
         assert not Context().compiled
