@@ -1,11 +1,11 @@
 """The whole path on one core against the bare ONNX session on the same batches.
 
-    python benchmarks/whole_path.py [--recording FILE] [--packs N] [--rows N]
+    python benchmarks/whole_path.py [--recording FILE] [--packs N] [--rows N] [--reference]
 
-Whole path: raw wire messages → checked and decoded → features → trunk and heads of all packs →
-hits → alerts encoded, in one thread, without sockets and without writing. Reference: `session.run`
-of the same model on the same feature matrices, ready-made. Both alternate in one process pinned to
-one core; medians; the contract is the ratio of flows a second.
+Whole path: raw wire messages → checked and decoded → context → features → trunk and heads of all
+packs → hits → alerts encoded, in one thread, without sockets and without writing. Reference:
+`session.run` of the same model on the same feature matrices, ready-made. Both alternate in one
+process pinned to one core; medians; the contract is the ratio of flows a second.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from metatap.alerts import Aggregator, encode_ecs
+from metatap.context import Context
 from metatap.detector import Detector, Model, RuleSet, shipped_model
 from metatap.features import encode
 from metatap.flow import FlowBatch, concat
@@ -75,6 +76,9 @@ def main() -> None:
     parser.add_argument("--recording", type=Path, default=data / "branch.mtrec")
     parser.add_argument("--packs", type=int, default=64)
     parser.add_argument("--rows", type=int, default=4096)
+    parser.add_argument(
+        "--reference", action="store_true", help="context by its NumPy reference, not its twin"
+    )
     options = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     rules = rules_of(Model(shipped_model()), options.packs)
@@ -83,22 +87,25 @@ def main() -> None:
         flows_message(batch, Header("bench", "b", 0, at, at * options.rows, batch.rows))
         for at, batch in enumerate(batches)
     ]
+    context = Context(compiled=False if options.reference else None)
     ready = [rules.model.select(encode(batch)) for batch in batches]
     times: dict[str, list[float]] = {"whole": [], "bare": []}
     for _ in range(ROUNDS):
-        times["whole"].append(_whole(messages, rules))
+        times["whole"].append(_whole(messages, rules, context))
         times["bare"].append(_bare(ready, rules))
     flows = sum(batch.rows for batch in batches)
     rate = {name: flows / statistics.median(seconds) for name, seconds in times.items()}
     print(f"{flows:,} flows in batches of {options.rows:,}, {len(rules.packs)} packs, one core")
+    print(f"context by {'its compiled twin' if context.compiled else 'NumPy'}")
     print(f"bare ONNX session  {rate['bare']:12,.0f} flows/s")
     print(f"whole path         {rate['whole']:12,.0f} flows/s")
     print(f"ratio whole / bare {rate['whole'] / rate['bare']:12.2f}")
 
 
-def _whole(messages: list[list[bytes]], rules: RuleSet) -> float:
+def _whole(messages: list[list[bytes]], rules: RuleSet, context: Context) -> float:
     session = WireSession("bench", WireOptions())
-    detector = Detector(rules)
+    context.reset()
+    detector = Detector(rules, context)
     aggregator = Aggregator("bench")
     begin = time.perf_counter()
     for at, parts in enumerate(messages):

@@ -9,18 +9,22 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from metatap.cli.meter import Meter
+from metatap.cli import say
+from metatap.cli.meter import Meter, Rounds
 from metatap.cli.options import FILE
 from metatap.cli.stored import account, configuration, ready, stored_options
 from metatap.context import Context
 from metatap.errors import MetatapError
+from metatap.offline.bootstrap import ROUNDS
 from metatap.offline.evaluate import evaluate
+from metatap.offline.figures import Evaluation
 from metatap.offline.judged import hold_against_labels
 from metatap.offline.kept import open_kept
-from metatap.offline.labels import MALICIOUS, FieldLabels, FileLabels, Labels
+from metatap.offline.labels import BENIGN, MALICIOUS, FieldLabels, FileLabels, Labels, Tally
 from metatap.offline.scoring import score_batches
 from metatap.offline.stream import open_sources
-from metatap.offline.tables import document, render
+from metatap.offline.tables import counted, document, render
+from metatap.offline.writers import check_folder, write_whole
 from metatap.runtime.logs import configure_logs
 from metatap.sources import Source
 
@@ -58,7 +62,11 @@ def command(
     """
     if (label_field is None) == (labels is None):
         raise click.UsageError("Either --label-field or --labels is needed, and not both.")
+    if malicious.strip().casefold() in {"", BENIGN}:
+        raise click.UsageError(f"--malicious: {malicious!r} can't be the label of a threat.")
     configure_logs("error", "text")
+    if json_path is not None:
+        check_folder(json_path)
     config = configuration(model, packs, rate)
     known, sources = _labels(texts, label_field, family_field, labels, malicious)
     rules = ready(config, background).rules
@@ -67,17 +75,48 @@ def command(
         batches = score_batches(sources, rules, context, config.detector.batch_rows)
         judged = hold_against_labels(batches, rules, known, meter.advance)
     whole = account(texts, sources, judged.flows)
+    tally = known.tally()
+    if label_field in tally.absent:
+        raise MetatapError(f"--label-field {label_field}: this field is in no record")
+    _mismatches(tally, judged.partial)
     if not len(judged.group):
-        raise MetatapError("no flow is labelled benign or malicious")
-    evaluation = evaluate(judged, known.unknown)
-    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+        raise MetatapError(_nothing_text(tally))
+    with Rounds("intervals", ROUNDS) as rounds:
+        evaluation = evaluate(judged, tally, rounds.advance)
+    if json_path is not None:
+        _write_json(evaluation, json_path)
+    width = None if sys.stdout.isatty() else WIDTH
+    console = Console(width=width, highlight=False, markup=False, emoji=False)
     for part in render(evaluation):
         console.print(part)
-    if json_path is not None:
-        text = json.dumps(document(evaluation), indent=2, ensure_ascii=False)
-        json_path.write_text(text + "\n", encoding="utf-8")
     if not whole:
         sys.exit(1)
+
+
+def _mismatches(tally: Tally, partial: int) -> None:
+    """Say what is not as a labelled source should be."""
+    for name in tally.absent:
+        say(f"--family-field {name}: this field is in no record, so all threats count as one")
+    if partial:
+        say(f"{partial:,} partial records left out")
+    if tally.unmatched:
+        total = sum(tally.unmatched.values())
+        say(f"{total:,} labels have no flow in the source: {counted(tally.unmatched)}")
+    if tally.repeated:
+        say(
+            f"{tally.repeated:,} labelled uids are on several flows, each of which counts: is the "
+            "source given twice, e.g. a recording and its logs?"
+        )
+
+
+def _nothing_text(tally: Tally) -> str:
+    found = f"; labels found: {counted(tally.unknown)}" if tally.unknown else ""
+    return f"no flow is labelled benign or malicious{found}; --malicious names a threat's label"
+
+
+def _write_json(evaluation: Evaluation, path: Path) -> None:
+    text = json.dumps(document(evaluation), indent=2, ensure_ascii=False) + "\n"
+    write_whole(path, text.encode("utf-8", "backslashreplace"))
 
 
 def _labels(

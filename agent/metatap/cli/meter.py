@@ -1,4 +1,4 @@
-"""How far a reading has come, on a terminal; nothing where standard error is none."""
+"""How far a work has come, on a terminal; nothing where standard error is none."""
 
 from __future__ import annotations
 
@@ -22,27 +22,18 @@ from rich.progress import (
 from metatap.sources import Source
 
 
-class Meter:
+class _Line:
     """A line on standard error: a bar and the time left, or a spinner where no size is known."""
 
-    def __init__(self, what: str, sources: Sequence[Source]) -> None:
-        """Show nothing yet.
-
-        Args:
-            what: Word for what is done.
-            sources: What is read; those that know their size have `bytes_total` and `bytes_read`.
-        """
-        self._sources = sources
-        self._flows = 0
-        total = self._sum("bytes_total")
+    def __init__(self, what: str, total: int, *more: ProgressColumn) -> None:
         columns: list[ProgressColumn] = [TextColumn(what)]
         if total:
             columns += [BarColumn(), TaskProgressColumn(), TimeRemainingColumn()]
         else:
             columns += [SpinnerColumn(), TimeElapsedColumn()]
-        columns.append(TextColumn("{task.fields[flows]:,} flows"))
         self._progress = Progress(
             *columns,
+            *more,
             console=Console(stderr=True),
             transient=True,
             disable=not (sys.stderr and sys.stderr.isatty()),
@@ -60,6 +51,31 @@ class Meter:
         trace: TracebackType | None,
     ) -> None:
         self._progress.stop()
+
+
+class Rounds(_Line):
+    """How many of so many equal steps are done."""
+
+    def advance(self) -> None:
+        """One more was done."""
+        self._progress.advance(self._task)
+
+
+class Meter(_Line):
+    """How far sources were read, and how many flows that gave."""
+
+    def __init__(self, what: str, sources: Sequence[Source]) -> None:
+        """Show nothing yet.
+
+        Args:
+            what: Word for what is done.
+            sources: What is read, if anything is; those that know their size have `bytes_total`
+                and `bytes_read`.
+        """
+        self._sources = sources
+        self._flows = 0
+        flows = [TextColumn("{task.fields[flows]:,} flows")] if sources else []
+        super().__init__(what, self._sum("bytes_total"), *flows)
 
     def advance(self, flows: int) -> None:
         """So many flows more were read."""

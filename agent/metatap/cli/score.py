@@ -10,9 +10,9 @@ import click
 from metatap.cli import say
 from metatap.cli.meter import Meter
 from metatap.cli.options import FILE
-from metatap.cli.stored import account, configuration, ready, stored_options
+from metatap.cli.stored import account, configuration, ended_by_sigterm, ready, stored_options
 from metatap.context import Context
-from metatap.offline.output import open_writer
+from metatap.offline.output import check_target, open_writer
 from metatap.offline.score import write_scores
 from metatap.offline.scoring import score_batches
 from metatap.offline.stream import open_sources
@@ -43,12 +43,17 @@ def command(
     the packs' ids; no flow is left out. Ends with status 1 if not every flow can be accounted for.
     """
     configure_logs("error", "text")
+    check_target(out)
     config = configuration(model, packs, rate)
     sources = open_sources(texts)
     rules = ready(config, background).rules
     context = Context(config.detector.context_entries)
-    with Meter("scoring", sources) as meter, open_writer(out, rules) as writer:
-        batches = score_batches(sources, rules, context, config.detector.batch_rows)
+    batches = score_batches(sources, rules, context, config.detector.batch_rows)
+    with (
+        ended_by_sigterm(),
+        Meter("scoring", sources) as meter,
+        open_writer(out, rules) as writer,
+    ):
         written = write_scores(batches, rules, writer, meter.advance)
     speed = f", {written.flows / written.seconds:,.0f} flows/s" if written.seconds else ""
     say(

@@ -1,8 +1,11 @@
-"""What `score` and `evaluate` share: their options, their rules and the account at the end."""
+"""What `teach`, `score` and `evaluate` share: options, configuration, rules, the account."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +26,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 RATE = "detector.false_positive_rate"
 
 
+def rate_option(function: F) -> F:
+    """`--rate`."""
+    return click.option(
+        "--rate",
+        type=click.FloatRange(1e-7, 0.1),
+        help=f"Share of benign flows that each pack may flag. [default: {BY_NAME[RATE].default}]",
+    )(function)
+
+
 def stored_options(function: F) -> F:
     """SOURCE…, `--model`, `--packs`, `--background`, `--rate`."""
     decorators = [
@@ -38,12 +50,7 @@ def stored_options(function: F) -> F:
             help="A source of benign flows of the same network; heads and thresholds are made on "
             "it instead of on the model's own background.",
         ),
-        click.option(
-            "--rate",
-            type=click.FloatRange(1e-7, 0.1),
-            help="Share of benign flows that each pack may flag. "
-            f"[default: {BY_NAME[RATE].default}]",
-        ),
+        rate_option,
     ]
     for decorator in reversed(decorators):
         function = decorator(function)
@@ -66,7 +73,7 @@ def ready(config: Config, background: str | None) -> OfflineRules:
         MetatapError: see `offline_rules`.
     """
     sources = [] if background is None else open_sources([background])
-    with Meter("background", sources) as meter:
+    with Meter("background" if sources else "packs", sources) as meter:
         found = offline_rules(config, sources, meter.advance)
     for fault in found.faults:
         say(str(fault))
@@ -76,6 +83,20 @@ def ready(config: Config, background: str | None) -> OfflineRules:
         say(f"background: {found.background:,} flows")
         losses([f"background {background}"], sources)
     return found
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the command as Ctrl-C does, files in the making removed, with status 143."""
+
+    def end(number: int, _frame: object) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def losses(texts: Sequence[str], sources: Sequence[Source]) -> None:

@@ -15,19 +15,20 @@ from rich.table import Table
 from metatap.cli import say
 from metatap.cli.meter import Meter
 from metatap.cli.options import FILE
+from metatap.cli.stored import configuration, rate_option
 from metatap.context import Context
 from metatap.detector import Model, shipped_model
 from metatap.flow import FlowBatch
 from metatap.offline.background import sample_background
+from metatap.offline.printable import printable
 from metatap.offline.stream import flows, open_sources
-from metatap.offline.teach import Lesson, check_lesson, check_out, make_pack, write_pack
+from metatap.offline.teach import Lesson, check_lesson, check_out, draft_pack, make_pack
 from metatap.offline.teach_check import Verdict, hold_out
 from metatap.offline.teach_pick import FloatArray, Picked
-from metatap.offline.teach_uids import read_uids, split_uids, uids_or_file
+from metatap.offline.teach_uids import check_stdin, read_uids, split_uids, uids_or_file
 from metatap.offline.uids import uid_texts
 from metatap.packs import Pack, Severity
 from metatap.runtime.logs import configure_logs
-from metatap.runtime.options import BY_NAME
 from metatap.sources import Source
 
 
@@ -64,9 +65,11 @@ from metatap.sources import Source
     multiple=True,
     help="Benign flows to hold the pack against instead of the model's own; repeatable.",
 )
+@rate_option
 @click.option("--out", type=FILE, required=True, help="The pack file, *.yaml.")
 @click.option("--force", is_flag=True, help="Replace the pack file if it exists.")
-@click.option("--strict", is_flag=True, help="End with status 1 if flows contradict each other.")
+@click.option("--strict", is_flag=True, help="Write nothing if flows contradict each other.")
+@click.option("--anyway", is_flag=True, help="Write a pack that the agent would refuse.")
 def command(
     *,
     name_id: str,
@@ -82,17 +85,24 @@ def command(
     not_like: tuple[str, ...],
     model: Path | None,
     benign: tuple[str, ...],
+    rate: float | None,
     out: Path,
     force: bool,
     strict: bool,
+    anyway: bool,
 ) -> None:
     """Make a threat pack from flows of a recording or of logs, named by their uids.
 
     The source is read whole, so that each flow is written with its context. Each support flow is
     then scored by a head that did not see it, as the agent will: one that the others do not
-    recognise is named with what sets it apart.
+    recognise is named with what sets it apart. Ends with status 1, and writes nothing, if the
+    agent would refuse the pack.
     """
+    if strict and anyway:
+        raise click.UsageError("--strict and --anyway contradict each other.")
     configure_logs("warning", "text")
+    config = configuration(model, None, rate)
+    check_stdin([uid_file, *not_like])
     uids = split_uids([*uid, *(read_uids(uid_file) if uid_file is not None else [])])
     lesson = Lesson(
         id=name_id,
@@ -108,37 +118,45 @@ def command(
     )
     check_lesson(lesson)
     check_out(out, force=force)
-    learner = Model(model or shipped_model())
+    learner = Model(config.model or shipped_model(), threads=config.detector.threads)
+    entries = config.detector.context_entries
     sources = open_sources(texts)
     background = None
     if benign:
-        background = sample_background(_metered("background", open_sources(benign)), learner)
-    pack, picked = make_pack(lesson, _metered("flows", sources))
-    pack = write_pack(pack, out)
-    rate = float(BY_NAME["detector.false_positive_rate"].default)
-    verdict = hold_out(learner, pack, rate, background)
-    _summary(pack, picked, verdict)
+        stream = _metered("background", open_sources(benign), entries)
+        background = sample_background(stream, learner)
+    pack, picked = make_pack(lesson, _metered("flows", sources, entries))
+    with draft_pack(pack, out) as draft:
+        verdict = hold_out(learner, draft.pack, config.detector.false_positive_rate, background)
+        is_good = verdict.in_force and not (strict and verdict.contradictions)
+        if is_good or anyway:
+            draft.keep()
+    _summary(draft.pack, picked, verdict, is_written=is_good or anyway)
     _losses(texts, sources)
     _warnings(picked, verdict)
-    if strict and (verdict.contradictions or not verdict.in_force):
+    if not (is_good or anyway):
+        say(f"{out}: not written")
         sys.exit(1)
 
 
-def _metered(what: str, sources: Sequence[Source]) -> Iterator[tuple[FlowBatch, FloatArray]]:
+def _metered(
+    what: str, sources: Sequence[Source], entries: int
+) -> Iterator[tuple[FlowBatch, FloatArray]]:
     """The stream of the sources; a person at a terminal sees how far it is."""
     with Meter(what, sources) as meter:
-        for batch, known in flows(sources, Context()):
+        for batch, known in flows(sources, Context(entries)):
             meter.advance(batch.rows)
             yield batch, known
 
 
-def _summary(pack: Pack, picked: Picked, verdict: Verdict) -> None:
+def _summary(pack: Pack, picked: Picked, verdict: Verdict, *, is_written: bool) -> None:
     width = None if sys.stdout.isatty() else 100
-    console = Console(width=width, highlight=False, markup=False)
+    console = Console(width=width, highlight=False, markup=False, emoji=False)
     counter = 0 if pack.not_like is None else pack.not_like.rows
     also = f" and {_counted(counter, 'counter-example')}" if counter else ""
     console.print(
-        f"{pack.path}: {_counted(pack.flows.rows, 'flow')}{also} of {picked.seen:,}, threshold "
+        f"{printable(str(pack.path)) if is_written else 'not written'}: "
+        f"{_counted(pack.flows.rows, 'flow')}{also} of {picked.seen:,}, threshold "
         f"{verdict.threshold:.2f}",
         soft_wrap=True,
     )
@@ -150,7 +168,8 @@ def _summary(pack: Pack, picked: Picked, verdict: Verdict) -> None:
     unknown = [uids[row] for row in np.flatnonzero(np.isnan(picked.context).all(axis=1)).tolist()]
     if unknown:
         console.print(
-            f"without context, since they have no ts: {', '.join(unknown)}", soft_wrap=True
+            f"without context, since they have no ts: {printable(', '.join(unknown))}",
+            soft_wrap=True,
         )
 
 
@@ -163,7 +182,7 @@ def _table(verdict: Verdict) -> Table:
     for name in ("uid", "score", "recognised"):
         table.add_column(name, justify="right" if name == "score" else "left")
     for flow in verdict.flows:
-        table.add_row(flow.uid, f"{flow.score:.2f}", "yes" if flow.recognised else "no")
+        table.add_row(printable(flow.uid), f"{flow.score:.2f}", "yes" if flow.recognised else "no")
     return table
 
 
@@ -176,7 +195,7 @@ def _losses(texts: Sequence[str], sources: Sequence[Source]) -> None:
 
 def _warnings(picked: Picked, verdict: Verdict) -> None:
     for uid, places in picked.repeated.items():
-        where = ", ".join(dict.fromkeys(place for place in places if place))
+        where = printable(", ".join(dict.fromkeys(place for place in places if place)))
         say(f"uid {uid} is on {len(places)} flows ({where}): the first was taken")
     for flow in verdict.contradictions:
         apart = ", ".join(flow.differences) or "no single feature alone"
@@ -188,5 +207,5 @@ def _warnings(picked: Picked, verdict: Verdict) -> None:
         recognised = sum(flow.recognised for flow in verdict.flows)
         say(
             f"the agent would refuse this pack: it recognises {recognised} of its own "
-            f"{len(verdict.flows)} flows, half are needed"
+            f"{len(verdict.flows)} flows, half are needed; --anyway writes it all the same"
         )

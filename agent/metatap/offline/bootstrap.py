@@ -8,6 +8,7 @@ was drawn, and every figure is computed anew from weighted flows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,15 +111,21 @@ class Weighted:
             ]
             return Figures(found / total, hit, area, np.array(totals))
 
-    def rounds(self, hosts: int, rounds: int = ROUNDS, seed: int = SEED) -> Figures:
-        """The figures of many draws of hosts, [R, …] each."""
+    def rounds(
+        self,
+        hosts: int,
+        rounds: int = ROUNDS,
+        seed: int = SEED,
+        on_round: Callable[[], None] | None = None,
+    ) -> Figures:
+        """The figures of many draws of hosts, [R, …] each; `on_round` is told of each."""
         rng = np.random.default_rng(seed)
-        drawn = [
-            self.figures(
-                np.bincount(rng.integers(hosts, size=hosts), minlength=hosts).astype(np.float64)
-            )
-            for _ in range(rounds)
-        ]
+        drawn = []
+        for _ in range(rounds):
+            times = np.bincount(rng.integers(hosts, size=hosts), minlength=hosts)
+            drawn.append(self.figures(times.astype(np.float64)))
+            if on_round is not None:
+                on_round()
         return Figures(
             np.array([one.recall for one in drawn]),
             np.array([one.tpr for one in drawn]),

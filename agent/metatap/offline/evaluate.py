@@ -3,133 +3,40 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from metatap.offline.bootstrap import Weighted, percentiles
+from metatap.offline.figures import (
+    ALIKE,
+    BENIGN_NEEDED,
+    FLOWS,
+    HOSTS,
+    RATE,
+    Evaluation,
+    FamilyRow,
+    Figure,
+    PackRow,
+)
 from metatap.offline.judged import Judged
-from metatap.offline.labels import BENIGN, MALICIOUS, UNKNOWN
+from metatap.offline.labels import BENIGN, MALICIOUS, UNKNOWN, Tally
 from metatap.offline.metrics import auprc, tpr_at, wilson
-
-RATE = 1e-3
-"""False-positive rate at which the true-positive rate is read."""
-
-BENIGN_NEEDED = 1000
-"""Benign flows of which one may be alerted on at `RATE`; with fewer, none may."""
 
 TOP = 3
 """Families named for each pack."""
 
-HOSTS, FLOWS = "hosts", "flows"
-"""What an interval is made from: a bootstrap over hosts, or Wilson's interval on flows, where all
-flows of the figure are of one host, or every draw of hosts gives the same share."""
 
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure and its 95 % interval.
-
-    Attributes:
-        value: The figure; None where nothing defines it.
-        low: Lower end, None where there is no interval.
-        high: Upper end.
-        interval: `hosts`, `flows` or None.
-    """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    interval: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FamilyRow:
-    """One threat, or all of them.
-
-    Attributes:
-        family: Its name.
-        flows: Its flows.
-        hosts: Hosts they are of.
-        recall: Share of its flows that any pack alerts on.
-        tpr: Share found by the system score at false-positive rate `RATE`.
-        auprc: Average precision of the system score against all benign flows.
-        best: Pack that alerts on most of its flows, None if none does.
-        best_flows: How many those are.
-    """
-
-    family: str
-    flows: int
-    hosts: int
-    recall: Figure
-    tpr: Figure
-    auprc: Figure
-    best: str | None
-    best_flows: int
-
-
-@dataclass(frozen=True, slots=True)
-class PackRow:
-    """One pack's alerts.
-
-    Attributes:
-        pack: Its id.
-        alerts: Flows it alerts on.
-        malicious: Those among them that are malicious.
-        benign: Likewise benign.
-        unknown: Likewise without a label.
-        families: The labelled families most alerted on: label, family, flows.
-    """
-
-    pack: str
-    alerts: int
-    malicious: int
-    benign: int
-    unknown: int
-    families: tuple[tuple[str, str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Everything that is reported.
-
-    Attributes:
-        flows: Flows in all.
-        benign: Benign ones.
-        malicious: Malicious ones.
-        unknown: Text of other labels → flows left out.
-        hosts: Hosts of the labelled flows.
-        precision: Share of the alerted labelled flows that are malicious.
-        f1: Harmonic mean of precision and recall.
-        false_per_10k: Benign flows alerted on, of 10,000.
-        total: All threats as one; None if there is none.
-        families: A row a threat, by name.
-        packs: A row a pack.
-        at_highest_benign: There are too few benign flows for `RATE`: `tpr` is read at the highest
-            benign score.
-    """
-
-    flows: int
-    benign: int
-    malicious: int
-    unknown: dict[str, int]
-    hosts: int
-    precision: Figure
-    f1: Figure
-    false_per_10k: Figure
-    total: FamilyRow | None
-    families: tuple[FamilyRow, ...]
-    packs: tuple[PackRow, ...]
-    at_highest_benign: bool
-
-
-def evaluate(judged: Judged, unknown: Counter[str]) -> Evaluation:
+def evaluate(
+    judged: Judged, tally: Tally, on_round: Callable[[], None] | None = None
+) -> Evaluation:
     """All figures of flows held against their labels.
 
     Args:
         judged: The flows.
-        unknown: Text of the labels left out → flows.
+        tally: What of flows and labels did not find each other.
+        on_round: Told of each round of the bootstrap.
     """
     label = np.array([found.label for found in judged.groups] or [""])[judged.group]
     threats = sorted(
@@ -137,7 +44,7 @@ def evaluate(judged: Judged, unknown: Counter[str]) -> Evaluation:
     )
     benign, malicious = np.flatnonzero(label == BENIGN), np.flatnonzero(label == MALICIOUS)
     sets = [malicious, *(np.flatnonzero(judged.group == at) for _, at in threats)]
-    rows = _Rows(judged, benign, sets if len(malicious) else [])
+    rows = _Rows(judged, benign, sets if len(malicious) else [], on_round)
     codes = [[at for _, at in threats], *([at] for _, at in threats)]
     names = ["all", *(name for name, _ in threats)]
     families = [
@@ -150,7 +57,10 @@ def evaluate(judged: Judged, unknown: Counter[str]) -> Evaluation:
         flows=judged.flows,
         benign=len(benign),
         malicious=len(malicious),
-        unknown=dict(unknown.most_common()),
+        unknown=tally.unknown,
+        partial=judged.partial,
+        unmatched=tally.unmatched,
+        repeated=tally.repeated,
         hosts=rows.hosts,
         precision=precision,
         f1=f1,
@@ -188,6 +98,7 @@ class _Rows:
         judged: Judged,
         benign: npt.NDArray[np.intp],
         sets: list[npt.NDArray[np.intp]],
+        on_round: Callable[[], None] | None,
     ) -> None:
         hosts, host = np.unique(judged.host, return_inverse=True)
         self.hosts = len(hosts)
@@ -201,7 +112,9 @@ class _Rows:
             sets=sets,
             rate=RATE,
         )
-        self._drawn = weighted.rounds(self.hosts) if self.hosts > 1 else None
+        self._drawn = None
+        if self.hosts > 1:
+            self._drawn = weighted.rounds(self.hosts, on_round=on_round)
         self._point = weighted.figures(np.ones(self.hosts))
 
     def family(self, at: int, name: str, alerts: npt.NDArray[np.int64]) -> FamilyRow:
@@ -238,6 +151,7 @@ class _Rows:
                 None if self._drawn is None else self._drawn.totals[:, at],
                 flows,
                 share=at != 1,
+                rare=at == 2,
             )
             for at, flows in enumerate(over)
         ]
@@ -250,17 +164,29 @@ class _Rows:
         flows: npt.NDArray[np.intp],
         *,
         share: bool = True,
+        rare: bool = False,
     ) -> Figure:
-        """A figure of these flows; `share`: it is a share of them."""
+        """A figure of these flows.
+
+        Args:
+            value: The figure.
+            drawn: Its values in the rounds.
+            flows: What it is a figure of.
+            share: Whether it is a share of them.
+            rare: Whether it counts events so rare that a share of hosts would say nothing.
+        """
         if value is None or np.isnan(value):
             return Figure(None)
+        hosts = len(np.unique(self._host[flows]))
         ends = None
-        if drawn is not None and len(np.unique(self._host[flows])) > 1:
+        if drawn is not None and hosts > 1:
             ends = percentiles(drawn, value)
         if ends is not None:
             return Figure(value, *ends, HOSTS)
         if not share:
             return Figure(value)
+        if hosts > 1 and not rare:
+            return Figure(value, *wilson(value * hosts, hosts), ALIKE)
         return Figure(value, *wilson(round(value * len(flows)), len(flows)), FLOWS)
 
 

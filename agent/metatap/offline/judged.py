@@ -13,6 +13,7 @@ from metatap.detector import RuleSet
 from metatap.flow import FlowBatch
 from metatap.offline.labels import NOTHING, Label, Labels
 from metatap.offline.scoring import ScoredBatch
+from metatap.offline.uids import partial_rows
 
 IntArray = npt.NDArray[np.int32]
 
@@ -30,6 +31,8 @@ class Judged:
         group: int32 [n], index into `groups`.
         host: int32 [n], number of the flow's host: `id.orig_h` within one capture.
         flows: Flows in all.
+        partial: Partial records among them, left out: interim ones of a connection whose final
+            record is judged.
     """
 
     packs: tuple[str, ...]
@@ -40,6 +43,7 @@ class Judged:
     group: IntArray
     host: IntArray
     flows: int
+    partial: int = 0
 
 
 def hold_against_labels(
@@ -61,24 +65,27 @@ def hold_against_labels(
     alerts: list[npt.NDArray[np.int64]] = []
     hosts: dict[tuple[str, bytes], int] = {}
     parts: list[tuple[npt.NDArray[Any], ...]] = []
-    flows = 0
+    flows = partial = 0
     for scored in batches:
-        found = labels.of(scored.source, scored.batch)
+        final = np.flatnonzero(~partial_rows(scored.batch))
+        found = labels.of(scored.source, scored.batch, final)
         code = np.array([groups.setdefault(label, len(groups)) for label in found], np.int32)
         while len(alerts) < len(groups):
             alerts.append(np.zeros(len(thresholds), np.int64))
         for at in np.unique(code).tolist():
-            alerts[at] += scored.alerts[np.flatnonzero(code == at)].sum(axis=0)
-        known = np.flatnonzero(code != groups.get(NOTHING, -1))
+            alerts[at] += scored.alerts[final[code == at]].sum(axis=0)
+        is_known = code != groups.get(NOTHING, -1)
+        known = final[is_known]
         parts.append(
             (
                 (scored.scores - thresholds).max(axis=1)[known],
                 scored.alerts.max(axis=1)[known],
-                code[known],
+                code[is_known],
                 _hosts(scored.batch, hosts)[known],
             )
         )
         flows += scored.batch.rows
+        partial += scored.batch.rows - len(final)
         if on_batch is not None:
             on_batch(scored.batch.rows)
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
@@ -92,6 +99,7 @@ def hold_against_labels(
         np.asarray(columns[2], np.int32),
         np.asarray(columns[3], np.int32),
         flows,
+        partial,
     )
 
 

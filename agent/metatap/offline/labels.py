@@ -9,10 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from metatap.errors import MetatapError
 from metatap.flow import FlowBatch
+from metatap.offline.printable import printable
 from metatap.offline.uids import uid_texts
 from metatap.sources import Source
+
+RowArray = npt.NDArray[np.intp]
 
 BENIGN, MALICIOUS, UNKNOWN = "benign", "malicious", "unknown"
 
@@ -38,17 +44,38 @@ class Label(NamedTuple):
 NOTHING = Label(UNKNOWN, "")
 
 
-class Labels(Protocol):
-    """Gives flows their labels.
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What of flows and labels did not find each other.
 
     Attributes:
-        unknown: Text of a label that is neither → flows that have it.
+        unknown: Text of a label that is neither benign nor malicious → flows that have it.
+        unmatched: Family, or the label where it has none → uids of labels that no flow has.
+        repeated: Labelled uids that are on several flows.
+        absent: Fields that no record has.
     """
 
-    unknown: Counter[str]
+    unknown: dict[str, int] = field(default_factory=dict)
+    unmatched: dict[str, int] = field(default_factory=dict)
+    repeated: int = 0
+    absent: tuple[str, ...] = ()
 
-    def of(self, source: Source, batch: FlowBatch) -> list[Label]:
-        """The label of each of n flows of the batch the source gave last."""
+
+class Labels(Protocol):
+    """Gives flows their labels."""
+
+    def of(self, source: Source, batch: FlowBatch, rows: RowArray) -> list[Label]:
+        """The labels of k flows of the batch the source gave last.
+
+        Args:
+            source: It.
+            batch: Its n flows.
+            rows: intp [k], which of them.
+        """
+        ...
+
+    def tally(self) -> Tally:
+        """What did not find each other so far."""
         ...
 
 
@@ -62,9 +89,9 @@ class _Reader:
     def read(self, label: str | None, family: str | None) -> Label:
         found = self.known.get((label, family))
         if found is None:
-            words = {self.malicious.casefold(): MALICIOUS, BENIGN: BENIGN}
-            word = words.get((label or "").casefold(), UNKNOWN)
-            found = NOTHING if word == UNKNOWN else Label(word, family or NO_FAMILY)
+            words = {self.malicious.strip().casefold(): MALICIOUS, BENIGN: BENIGN}
+            word = words.get(_stripped(label).casefold(), UNKNOWN)
+            found = NOTHING if word == UNKNOWN else Label(word, _stripped(family) or NO_FAMILY)
             self.known[label, family] = found
         return found
 
@@ -80,13 +107,14 @@ class FieldLabels:
             family: Field of the family; None: there is none.
             malicious: The label's value for a threat.
         """
-        self.unknown: Counter[str] = Counter()
         self.fields = (label,) if family is None else (label, family)
         self._label, self._family = label, family
         self._reader = _Reader(malicious)
+        self._unknown: Counter[str] = Counter()
+        self._absent = dict.fromkeys(self.fields)
 
-    def of(self, source: Source, batch: FlowBatch) -> list[Label]:
-        """The label of each flow of the batch the source gave last.
+    def of(self, source: Source, batch: FlowBatch, rows: RowArray) -> list[Label]:
+        """The labels of k rows of the batch the source gave last.
 
         Raises:
             MetatapError: the source keeps no fields, or not these.
@@ -96,13 +124,21 @@ class FieldLabels:
             raise MetatapError(
                 f"{source.name}: keeps no field {self._label}: its labels must come from a CSV file"
             )
+        for name in list(self._absent):
+            if any(text is not None for text in kept[name]):
+                del self._absent[name]
         labels = kept[self._label]
         families: Sequence[str | None] = [None] * batch.rows
         if self._family is not None:
             families = kept[self._family]
-        found = [self._reader.read(*pair) for pair in zip(labels, families, strict=True)]
-        _count(self.unknown, labels, found)
+        pairs = [(labels[row], families[row]) for row in rows.tolist()]
+        found = [self._reader.read(*pair) for pair in pairs]
+        _count(self._unknown, (label for label, _ in pairs), found)
         return found
+
+    def tally(self) -> Tally:
+        """Other labels, and the fields that no record had so far."""
+        return Tally(dict(self._unknown.most_common()), absent=tuple(self._absent))
 
 
 class FileLabels:
@@ -115,24 +151,46 @@ class FileLabels:
             MetatapError: a column is missing, or a uid has two labels; names file and line.
             OSError: it can't be read.
         """
-        self.unknown: Counter[str] = Counter()
         self._reader = _Reader(malicious)
-        self._labels: dict[str, tuple[str | None, str | None]] = {}
+        self._unknown: Counter[str] = Counter()
+        self._labels: dict[str, tuple[str, str]] = {}
+        self._seen: set[str] = set()
+        self._repeated: set[str] = set()
         self._read(path)
 
     def __len__(self) -> int:
         return len(self._labels)
 
-    def of(self, source: Source, batch: FlowBatch) -> list[Label]:  # noqa: ARG002 - see `Labels`
-        """The label of each flow, by its uid."""
-        nothing = (None, None)
-        pairs = [self._labels.get(uid, nothing) for uid in uid_texts(batch)]
+    def of(
+        self,
+        source: Source,  # noqa: ARG002 - see `Labels`
+        batch: FlowBatch,
+        rows: RowArray,
+    ) -> list[Label]:
+        """The labels of k rows, by their uids."""
+        every = uid_texts(batch)
+        uids = [every[row] for row in rows.tolist()]
+        for uid in uids:
+            if uid in self._labels:
+                (self._repeated if uid in self._seen else self._seen).add(uid)
+        pairs = [self._labels.get(uid, ("", "")) for uid in uids]
         found = [self._reader.read(*pair) for pair in pairs]
-        _count(self.unknown, (label for label, _ in pairs), found)
+        _count(self._unknown, (label for label, _ in pairs), found)
         return found
 
+    def tally(self) -> Tally:
+        """Other labels, labels that no flow had so far, and uids on several flows."""
+        unmatched = Counter(
+            family or label or NO_FAMILY
+            for uid, (label, family) in self._labels.items()
+            if uid not in self._seen
+        )
+        return Tally(
+            dict(self._unknown.most_common()), dict(unmatched.most_common()), len(self._repeated)
+        )
+
     def _read(self, path: Path) -> None:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             try:
                 missing = {"uid", "label"} - set(reader.fieldnames or ())
@@ -144,13 +202,21 @@ class FileLabels:
                 raise MetatapError(f"{path}:{reader.line_num + 1}: {error}") from None
 
     def _add(self, place: str, row: dict[str, str | None]) -> None:
-        uid, pair = row["uid"] or "", (row["label"], row.get("family"))
+        uid = _stripped(row["uid"])
+        pair = (_stripped(row["label"]), _stripped(row.get("family")))
         before = self._labels.setdefault(uid, pair) if uid else pair
         if before != pair:
-            raise MetatapError(f"{place}: {uid}: is {pair[0]} here, {before[0]} above")
+            here, above = (" ".join(filter(None, found)) for found in (pair, before))
+            raise MetatapError(printable(f"{place}: {uid}: is {here} here, {above} above"))
+
+
+def _stripped(text: str | None) -> str:
+    return (text or "").strip()
 
 
 def _count(unknown: Counter[str], texts: Iterable[str | None], found: Sequence[Label]) -> None:
     unknown.update(
-        text or ABSENT for text, label in zip(texts, found, strict=True) if label is NOTHING
+        _stripped(text) or ABSENT
+        for text, label in zip(texts, found, strict=True)
+        if label is NOTHING
     )

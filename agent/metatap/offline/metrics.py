@@ -61,11 +61,11 @@ def bootstrap_mean(
     return float(low), float(high)
 
 
-def wilson(hits: int, total: int) -> tuple[float, float]:
+def wilson(hits: float, total: int) -> tuple[float, float]:
     """Wilson's 95 % interval of a share of independent trials (Wilson, JASA 1927).
 
     Args:
-        hits: Trials that succeeded.
+        hits: Trials that succeeded; need not be a whole number.
         total: Trials, ≥ 1.
     """
     share, z2 = hits / total, _NORMAL_95**2

@@ -7,9 +7,22 @@ from pathlib import Path
 from metatap.detector import RuleSet
 from metatap.errors import MetatapError
 from metatap.offline.parquet import ParquetWriter
-from metatap.offline.writers import STDOUT, CsvWriter, Writer
+from metatap.offline.writers import STDOUT, CsvWriter, Writer, check_folder
 
 ENDS = (".csv", ".csv.gz", ".parquet")
+
+
+def check_target(path: Path) -> None:
+    """Check the name of the file and that its folder is there.
+
+    Raises:
+        MetatapError: it ends in nothing known, or there is no such folder.
+    """
+    if path == STDOUT:
+        return
+    if not path.name.endswith(ENDS):
+        raise MetatapError(f"{path}: must end in {', '.join(ENDS)}, or be - for standard output")
+    check_folder(path)
 
 
 def open_writer(path: Path, rules: RuleSet) -> Writer:
@@ -20,10 +33,9 @@ def open_writer(path: Path, rules: RuleSet) -> Writer:
         rules: What the flows are scored with.
 
     Raises:
-        MetatapError: another name, or Parquet is asked for and pyarrow is not there.
+        MetatapError: see `check_target`; or Parquet is asked for and pyarrow is not there.
     """
+    check_target(path)
     if path.name.endswith(".parquet"):
         return ParquetWriter(path, rules)
-    if path == STDOUT or path.name.endswith(ENDS):
-        return CsvWriter(path, rules)
-    raise MetatapError(f"{path}: must end in {', '.join(ENDS)}, or be - for standard output")
+    return CsvWriter(path, rules)

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from metatap.offline.bootstrap import LEVEL, ROUNDS, SEED
-from metatap.offline.evaluate import (
+from metatap.offline.figures import (
+    ALIKE,
     BENIGN_NEEDED,
     FLOWS,
     RATE,
@@ -20,8 +21,15 @@ from metatap.offline.evaluate import (
     Figure,
 )
 from metatap.offline.labels import BENIGN
+from metatap.offline.printable import printable
 
 NONE = "–"
+
+MARKS = {ALIKE: "†", FLOWS: "*"}
+"""Marks of intervals that are not the bootstrap's."""
+
+SHOWN = 8
+"""Names shown in one line, at most."""
 
 
 def document(evaluation: Evaluation) -> dict[str, Any]:
@@ -46,10 +54,16 @@ def notes(evaluation: Evaluation) -> list[str]:
     """What a reader must know about the figures."""
     who = f"the {evaluation.hosts:,} hosts (id.orig_h within one capture) of the labelled flows"
     found = [f"intervals: {LEVEL:.0%}, bootstrap over {who}, {ROUNDS:,} rounds"]
-    if _has_wilson(evaluation):
+    kinds = _kinds(evaluation)
+    if FLOWS in kinds:
         found.append(
-            "*: all flows of the figure are of one host, or all hosts are alike in it; Wilson's "
+            "*: all flows of the figure are of one host, or no round has a false alert; Wilson's "
             "interval on flows, too narrow if a host's flows are alike"
+        )
+    if ALIKE in kinds:
+        found.append(
+            "†: every draw of hosts gives the same; Wilson's interval with as many trials as the "
+            "figure has hosts"
         )
     if evaluation.at_highest_benign:
         found.append(
@@ -57,17 +71,29 @@ def notes(evaluation: Evaluation) -> list[str]:
             "highest benign score"
         )
     if evaluation.unknown:
-        each = ", ".join(f"{name} {flows:,}" for name, flows in evaluation.unknown.items())
         total = sum(evaluation.unknown.values())
-        found.append(f"left out, neither benign nor malicious: {total:,} flows ({each})")
+        found.append(
+            f"left out, neither benign nor malicious: {total:,} flows "
+            f"({counted(evaluation.unknown)})"
+        )
+    if evaluation.partial:
+        found.append(f"left out, partial records: {evaluation.partial:,}")
     return found
 
 
-def _has_wilson(evaluation: Evaluation) -> bool:
+def counted(counts: dict[str, int]) -> str:
+    """Names from logs with their counts, the first ones of many: `scan 12, worm 3`."""
+    each = [f"{printable(name)} {count:,}" for name, count in counts.items()]
+    if len(each) > SHOWN:
+        each[SHOWN:] = [f"{len(each) - SHOWN} more"]
+    return ", ".join(each)
+
+
+def _kinds(evaluation: Evaluation) -> set[str | None]:
     figures = [evaluation.precision, evaluation.f1, evaluation.false_per_10k]
     for row in (*evaluation.families, *([evaluation.total] if evaluation.total else ())):
         figures += [row.recall, row.tpr, row.auprc]
-    return any(figure.interval == FLOWS for figure in figures)
+    return {figure.interval for figure in figures}
 
 
 def _text(figure: Figure, form: str = ".3f") -> str:
@@ -76,7 +102,7 @@ def _text(figure: Figure, form: str = ".3f") -> str:
     text = format(figure.value, form)
     if figure.low is None or figure.high is None:
         return text
-    mark = "*" if figure.interval == FLOWS else ""
+    mark = MARKS.get(figure.interval or "", "")
     return f"{text} [{figure.low:{form}}, {figure.high:{form}}]{mark}"
 
 
@@ -119,7 +145,7 @@ def _families(evaluation: Evaluation) -> Table:
 def _family(row: FamilyRow) -> tuple[str, ...]:
     best = NONE if row.best is None else f"{row.best} ({row.best_flows:,})"
     figures = (_text(row.recall), _text(row.tpr), _text(row.auprc))
-    return (row.family, f"{row.flows:,}", f"{row.hosts:,}", *figures, best)
+    return (printable(row.family), f"{row.flows:,}", f"{row.hosts:,}", *figures, best)
 
 
 def _packs(evaluation: Evaluation) -> Table:
@@ -128,7 +154,7 @@ def _packs(evaluation: Evaluation) -> Table:
     for row in evaluation.packs:
         counts = (row.alerts, row.malicious, row.benign, row.unknown)
         families = ", ".join(
-            f"{family}{' (benign)' if label == BENIGN else ''} {flows:,}"
+            f"{printable(family)}{' (benign)' if label == BENIGN else ''} {flows:,}"
             for label, family, flows in row.families
         )
         table.add_row(row.pack, *(f"{count:,}" for count in counts), families or NONE)

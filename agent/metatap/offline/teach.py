@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -120,14 +121,32 @@ def make_pack(
     return pack, picked
 
 
-def write_pack(pack: Pack, out: Path) -> Pack:
-    """Write a pack file in one step: at no time is there half a file.
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A pack in a temporary file.
 
-    Returns:
-        The pack as the agent will read it.
+    Attributes:
+        pack: As the agent will read it; its path is the one it will have.
+    """
+
+    pack: Pack
+    _file: Path
+
+    def keep(self) -> None:
+        """Give the file its name, in one step: at no time is there half a file."""
+        self._file.replace(self.pack.path)
+
+
+@contextmanager
+def draft_pack(pack: Pack, out: Path) -> Iterator[Draft]:
+    """Write a pack to a temporary file, which is removed unless the draft is kept.
+
+    Args:
+        pack: The pack.
+        out: Name it has once it is kept.
 
     Raises:
-        TeachError: what was made is no valid pack; nothing is left behind.
+        TeachError: what was made is no valid pack.
     """
     temporary = out.with_name(f".{out.name}.{os.getpid()}")
     try:
@@ -139,19 +158,34 @@ def write_pack(pack: Pack, out: Path) -> Pack:
             written = load_pack(temporary)
         except PackError as error:
             raise TeachError("\n".join(_without_place(error))) from None
-        temporary.replace(out)
+        yield Draft(replace(written, path=out), temporary)
     finally:
         temporary.unlink(missing_ok=True)
-    return replace(written, path=out)
 
 
 def _head_faults(lesson: Lesson) -> list[str]:
+    texts = {
+        "id": lesson.id,
+        "name": lesson.name,
+        "description": lesson.description,
+        "author": lesson.author,
+        "attack": "".join(lesson.attack),
+        "reference": "".join(lesson.references),
+    }
+    faults = [f"{name}: is not UTF-8" for name, text in texts.items() if not _is_utf8(text)]
+    if faults:
+        return faults
     text = dump_pack(lesson.pack(from_rows([{"proto": "tcp"}])))
     try:
-        parse_pack(text.encode("utf-8", "replace"), "pack")
+        parse_pack(text.encode(), "pack")
     except PackError as error:
         return _without_place(error)
     return []
+
+
+def _is_utf8(text: str) -> bool:
+    """False for bytes of a command line that were no UTF-8: Python keeps them as surrogates."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _without_place(error: PackError) -> list[str]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from metatap.errors import TeachError
 from metatap.flow import FlowBatch, concat
-from metatap.offline.uids import uid_texts
+from metatap.offline.uids import partial_rows, uid_texts
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -52,10 +52,11 @@ def pick(stream: Iterable[tuple[FlowBatch, FloatArray]], uids: Sequence[str]) ->
     seen = 0
     for batch, known in stream:
         seen += batch.rows
+        is_partial = partial_rows(batch)
         for row, uid in enumerate(uid_texts(batch)):
             if uid not in wanted:
                 continue
-            if _is_partial(batch, row):
+            if is_partial[row]:
                 unfinished.add(uid)
                 continue
             places.setdefault(uid, []).append(batch.origin.capture or batch.origin.node)
@@ -71,11 +72,6 @@ def pick(stream: Iterable[tuple[FlowBatch, FloatArray]], uids: Sequence[str]) ->
         seen=seen,
         repeated={uid: where for uid, where in places.items() if len(where) > 1},
     )
-
-
-def _is_partial(batch: FlowBatch, row: int) -> bool:
-    column = batch.numeric("partial")
-    return column is not None and bool(column.mask()[row]) and bool(column.values[row])
 
 
 def _missing_text(missing: list[str], unfinished: set[str], seen: int) -> str:

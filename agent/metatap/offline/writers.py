@@ -1,11 +1,12 @@
 """Where scores go: CSV, plain or gzip, to a file or standard output, and Parquet.
 
-A file is written as `FILE.part` and renamed at the end: under its own name it is whole.
+A file is written as `FILE.PID.part` and renamed at the end: under its own name it is whole.
 """
 
 from __future__ import annotations
 
 import gzip
+import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from metatap.detector import RuleSet
+from metatap.errors import MetatapError
 from metatap.offline.scoring import ScoredBatch
 from metatap.offline.uids import uid_texts
 
@@ -64,7 +66,7 @@ class PartFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.part = path.with_name(path.name + ".part")
+        self.part = path.with_name(f"{path.name}.{os.getpid()}.part")
         self._path = path
 
     def end(self, *, whole: bool) -> None:
@@ -73,6 +75,26 @@ class PartFile:
             self.part.replace(self._path)
         else:
             self.part.unlink(missing_ok=True)
+
+
+def check_folder(path: Path) -> None:
+    """Check that a file can stand there.
+
+    Raises:
+        MetatapError: it is a folder, or its folder does not exist.
+    """
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise MetatapError(f"{path}: not a file in a folder that exists")
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file in one step: at no time is there half a file under its name."""
+    part, whole = PartFile(path), False
+    try:
+        part.part.write_bytes(data)
+        whole = True
+    finally:
+        part.end(whole=whole)
 
 
 class CsvWriter:

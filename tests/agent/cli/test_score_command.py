@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import pytest
 from tests.agent.offline.written import LABELS, OFFICE, conn_line, labelled, write_conn
+
+from metatap.cli.meter import Meter, Rounds
 
 FLOWS = Path(os.environ.get("METATAP_FLOWS", Path(__file__).parents[4] / "shared" / "flows"))
 
@@ -75,8 +78,9 @@ def test_a_live_source_is_refused(command: str, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_interrupted_it_leaves_nothing(tmp_path: Path) -> None:
-    """Ctrl-C in the midst of a long log: status 130, no part of a file, no traceback."""
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_it_leaves_nothing(tmp_path: Path, number: int, status: int) -> None:
+    """Ctrl-C or SIGTERM in the midst of a long log: no part of a file, no traceback."""
     records = [conn_line(at) for at in range(20_000)]
     (tmp_path / "logs").mkdir()
     write_conn(tmp_path / "logs" / "conn.log", records)
@@ -86,13 +90,13 @@ def test_interrupted_it_leaves_nothing(tmp_path: Path) -> None:
     run = subprocess.Popen(
         [sys.executable, "-m", "metatap", *words], stderr=subprocess.PIPE, text=True
     )
-    part = tmp_path / "x.csv.part"
+    part = tmp_path / f"x.csv.{run.pid}.part"
     until = time.monotonic() + 60
     while not (part.exists() and part.stat().st_size) and time.monotonic() < until:
         time.sleep(0.01)
-    run.send_signal(signal.SIGINT)
+    run.send_signal(number)
     _, error = run.communicate(timeout=60)
-    assert run.returncode == 130, error
+    assert run.returncode == status, error
     assert "Traceback" not in error
     assert [path.name for path in tmp_path.iterdir()] == ["logs"]
 
@@ -118,9 +122,63 @@ def test_evaluate_by_fields_of_a_log(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "worm" in done.stdout
     assert metatap("evaluate", log).returncode == 2
+    done = metatap("evaluate", log, "--label-field", "label", "--family-field", "kind")
+    assert done.returncode == 0
+    assert "--family-field kind: this field is in no record" in done.stderr
     done = metatap("evaluate", log, "--label-field", "nothing")
     assert done.returncode == 1
-    assert "no flow is labelled" in done.stderr
+    assert "--label-field nothing: this field is in no record" in done.stderr
+    assert "no flow is labelled" not in done.stderr
+
+
+def test_evaluate_without_a_known_label_says_what_there_is(tmp_path: Path) -> None:
+    """The labels found with their counts, and the option; a wrong word there is a wrong use."""
+    records = [conn_line(at, label="Attack" if at < 3 else None) for at in range(10)]
+    log = write_conn(tmp_path / "conn.log", records)
+    done = metatap("evaluate", log, "--label-field", "label")
+    assert done.returncode == 1
+    assert "labels found: (none) 7, Attack 3; --malicious" in done.stderr
+    for word in (" Benign", ""):
+        wrong = metatap("evaluate", log, "--label-field", "label", "--malicious", word)
+        assert wrong.returncode == 2
+
+
+def test_evaluate_says_which_labels_and_flows_do_not_match(tmp_path: Path) -> None:
+    """On stderr and in the JSON; no folder for the JSON is an error before anything is read."""
+    log = write_conn(tmp_path / "conn.log", [conn_line(0), conn_line(1)])
+    labels, out = tmp_path / "labels.csv", tmp_path / "out.json"
+    labels.write_text("uid,label,family\nC000000,malicious,scan\nX,malicious,worm\n")
+    done = metatap("evaluate", log, log, "--labels", labels, "--json", out)
+    assert done.returncode == 0, done.stderr
+    assert "1 labels have no flow in the source: worm 1" in done.stderr
+    assert "1 labelled uids are on several flows" in done.stderr
+    figures = json.loads(out.read_text())
+    assert (figures["unmatched"], figures["repeated"], figures["partial"]) == ({"worm": 1}, 1, 0)
+    done = metatap("evaluate", "none", "--labels", labels, "--json", tmp_path / "no" / "x.json")
+    assert done.returncode == 1
+    assert "x.json: not a file in a folder that exists" in done.stderr
+
+
+class Terminal(io.StringIO):
+    """What a person would see."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_person_sees_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds have a bar with a share; where no source is read nothing is said of flows."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", seen := Terminal())
+    with Rounds("intervals", 4) as rounds:
+        for _ in range(4):
+            rounds.advance()
+    assert "intervals" in seen.getvalue()
+    assert "100%" in seen.getvalue()
+    with Meter("packs", []):
+        pass
+    assert "packs" in seen.getvalue()
+    assert "flows" not in seen.getvalue()
 
 
 @pytest.mark.shared

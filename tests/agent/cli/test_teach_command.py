@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,9 +20,16 @@ LAB = Path(__file__).parents[2] / "data" / "lab"
 OFFICE = LAB / "office.mtrec"
 
 
-def teach(*words: str | Path, text: str = "") -> subprocess.CompletedProcess[str]:
+def teach(*words: str | Path, text: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "metatap", "teach", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, input=text)
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        input=text,
+        env=os.environ | variables,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +88,7 @@ def test_uids_from_standard_input_and_counter_examples(guesses: list[str], tmp_p
 def test_a_contradiction_is_a_warning_and_with_strict_an_error(
     guesses: list[str], tmp_path: Path
 ) -> None:
-    """The flow is named with its score and what sets it apart; the pack is written either way."""
+    """The flow is named with its score and what sets it apart; with --strict nothing is written."""
     labels = read_labels(LAB / "office.labels.csv")
     odd = next(uid for uid, label in labels.items() if label.family == "dns_tunnel")
     uids = ",".join([*guesses[1:6], odd])
@@ -91,7 +99,43 @@ def test_a_contradiction_is_a_warning_and_with_strict_an_error(
     assert "what sets it apart: " in done.stderr
     strict = teach(*words, "--out", tmp_path / "b.yaml", "--strict")
     assert strict.returncode == 1
-    assert load_pack(tmp_path / "b.yaml").flows.rows == 6
+    assert "b.yaml: not written" in strict.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
+    assert teach(*words, "--out", tmp_path / "b.yaml", "--strict", "--anyway").returncode == 2
+
+
+def test_a_pack_the_agent_would_refuse_is_not_written(guesses: list[str], tmp_path: Path) -> None:
+    """Flows that do not recognise each other: status 1, an old file stands, but with --anyway."""
+    labels = read_labels(LAB / "office.labels.csv")
+    kinds = {label.family: uid for uid, label in labels.items() if label.family}
+    out = tmp_path / "a.yaml"
+    out.write_text("old")
+    uids = ",".join([guesses[1], *list(kinds.values())[:4]])
+    other = ("--not-like", ",".join(guesses[2:8]))
+    words = ("--id", "mixed", "--from", OFFICE, "--uid", uids, *other, "--out", out, "--force")
+    done = teach(*words)
+    assert done.returncode == 1
+    assert "the agent would refuse this pack" in done.stderr
+    assert done.stdout.startswith("not written: 5 flows")
+    assert list(tmp_path.iterdir()) == [out]
+    assert out.read_text() == "old"
+    assert teach(*words, "--anyway").returncode == 0
+    assert load_pack(out).flows.rows == 5
+
+
+def test_the_configuration_counts(guesses: list[str], tmp_path: Path) -> None:
+    """The rate moves the threshold, by option or environment; a wrong variable is an error."""
+    words = ("--id", "ssh-guess", "--from", OFFICE, "--uid", ",".join(guesses[1:4]))
+    found = []
+    for at, (rest, value) in enumerate((((), ""), (("--rate", "0.1"), ""), ((), "0.1"))):
+        known = {"METATAP_DETECTOR__FALSE_POSITIVE_RATE": value} if value else {}
+        done = teach(*words, "--out", tmp_path / f"{at}.yaml", *rest, **known)
+        assert done.returncode == 0, done.stderr
+        found.append(done.stdout.splitlines()[0].partition("threshold ")[2])
+    assert found[1] == found[2] != found[0]
+    known = {"METATAP_DETECTOR__CONTEXT_ENTRIES": "many"}
+    done = teach(*words, "--out", tmp_path / "x.yaml", **known)
+    assert (done.returncode, "METATAP_DETECTOR__CONTEXT_ENTRIES" in done.stderr) == (1, True)
 
 
 def test_one_flow_can_not_be_held_out(guesses: list[str], tmp_path: Path) -> None:
@@ -116,6 +160,9 @@ def test_errors_name_what_is_wrong_and_write_nothing(guesses: list[str], tmp_pat
         ((*good, "--from", "zeek+tcp://x:1", "--uid", "C1", "--out", new), "live source"),
         ((*good, "--uid", guesses[0], "--out", there), "there.yaml: exists; --force"),
         ((*good, "--uid", "C1", "--not-like", "C1", "--out", new), "counter-example: uid C1"),
+        ((*good, "--uid", "C1", "--name", "a\udcff", "--out", new), "name: is not UTF-8"),
+        ((*good, "--uid-file", "-", "--not-like", "-", "--out", new), "only once"),
+        ((*good, "--uid", "C1", "--not-like", "no.txt", "--out", new), "no.txt: no such file"),
     ):
         done = teach(*words)
         assert done.returncode == 1

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from sklearn.metrics import average_precision_score
 from tests.agent.offline.written import (
     LABELS,
@@ -22,14 +25,16 @@ from tests.agent.offline.written import (
 from metatap.context import Context
 from metatap.detector import Detector, RuleSet
 from metatap.errors import MetatapError, SourceError
-from metatap.flow import to_row
-from metatap.offline.evaluate import Evaluation, Figure, evaluate
+from metatap.flow import from_rows, to_row
+from metatap.offline.evaluate import evaluate
+from metatap.offline.figures import Evaluation, Figure
 from metatap.offline.judged import Judged, hold_against_labels
 from metatap.offline.kept import open_kept
-from metatap.offline.labels import BENIGN, MALICIOUS, FieldLabels, FileLabels, Label
-from metatap.offline.scoring import score_batches
+from metatap.offline.labels import BENIGN, MALICIOUS, FieldLabels, FileLabels, Label, Tally
+from metatap.offline.metrics import wilson
+from metatap.offline.scoring import ScoredBatch, score_batches
 from metatap.offline.stream import open_sources, read
-from metatap.offline.tables import document, notes
+from metatap.offline.tables import counted, document, notes, render
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +46,13 @@ def of_lab(rules: RuleSet, labels: Path = LABELS) -> tuple[Judged, Evaluation]:
     known = FileLabels(labels)
     batches = score_batches(open_sources([str(OFFICE)]), rules, Context(), 4096)
     judged = hold_against_labels(batches, rules, known)
-    return judged, evaluate(judged, known.unknown)
+    return judged, evaluate(judged, known.tally())
 
 
 def of_log(rules: RuleSet, log: Path, **options: Any) -> Evaluation:
     labels = FieldLabels("label", "family", **options)
     batches = score_batches(open_kept([str(log)], labels.fields), rules, Context(), 4096)
-    return evaluate(hold_against_labels(batches, rules, labels), labels.unknown)
+    return evaluate(hold_against_labels(batches, rules, labels), labels.tally())
 
 
 def drawn(seed: int, flows: int = 4000, hosts: int = 60) -> Judged:
@@ -121,7 +126,7 @@ def test_figures_of_the_lab_flow_by_flow(rules: RuleSet) -> None:
 
 def test_an_interval_holds_its_point(rules: RuleSet) -> None:
     """Every figure with an interval lies in it, and shares lie between 0 and 1."""
-    evaluations = [of_lab(rules)[1], *(evaluate(drawn(seed), Counter()) for seed in range(3))]
+    evaluations = [of_lab(rules)[1], *(evaluate(drawn(seed), Tally()) for seed in range(3))]
     for evaluation in evaluations:
         for figure in figures(evaluation):
             if figure.interval is not None:
@@ -146,7 +151,7 @@ def test_permuted_labels_are_chance() -> None:
         judged.host,
         judged.flows,
     )
-    total, honest = evaluate(dealt, Counter()).total, evaluate(judged, Counter()).total
+    total, honest = evaluate(dealt, Tally()).total, evaluate(judged, Tally()).total
     assert total is not None
     assert honest is not None
     assert total.tpr.value is not None
@@ -171,10 +176,109 @@ def test_one_host_gives_wilson() -> None:
         host,
         judged.flows,
     )
-    scan, other = evaluate(one, Counter()).families
+    scan, other = evaluate(one, Tally()).families
     assert (scan.recall.interval, other.recall.interval) == ("hosts", "flows")
     assert (other.hosts, other.auprc.interval) == (1, None)
     assert other.auprc.value is not None
+
+
+def test_hosts_that_agree_count_as_trials() -> None:
+    """If every draw gives the same, Wilson's interval has as many trials as hosts, not flows."""
+    judged = replace(drawn(0), alerted=np.ones(4000, np.bool_))
+    found = evaluate(judged, Tally())
+    scan, _ = found.families
+    assert scan.flows > 2 * scan.hosts
+    assert (scan.recall.value, scan.recall.interval) == (1.0, "hosts_alike")
+    assert (scan.recall.low, scan.recall.high) == wilson(scan.hosts, scan.hosts)
+    assert any(note.startswith("†") for note in notes(found))
+    assert not any(note.startswith("*") for note in notes(found))
+
+
+def by_file(
+    rules: RuleSet, log: Path, lines: list[str], times: int = 1, head: str = "uid,label,family"
+) -> Evaluation:
+    """The log, read so many times, against the lines of a CSV."""
+    path = log.with_name("labels.csv")
+    path.write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
+    labels = FileLabels(path)
+    batches = score_batches(open_sources([str(log)] * times), rules, Context(), 4096)
+    return evaluate(hold_against_labels(batches, rules, labels), labels.tally())
+
+
+def test_labels_without_a_flow_are_counted(rules: RuleSet, tmp_path: Path) -> None:
+    """By family, or by the label where there is none; labels that have a flow are not."""
+    log = write_conn(tmp_path / "conn.log", [conn_line(0), conn_line(1)])
+    lines = ["C000000,malicious,scan", "X1,malicious,scan", "X2,malicious,scan", "X3,benign,"]
+    found = by_file(rules, log, lines)
+    assert found.unmatched == {"scan": 2, "benign": 1}
+    assert (found.malicious, found.unknown, found.repeated) == (1, {"(none)": 1}, 0)
+
+
+def test_uids_on_several_flows_are_counted(rules: RuleSet, tmp_path: Path) -> None:
+    """A source given twice: each labelled uid is told, those without a label are not."""
+    log = write_conn(tmp_path / "conn.log", [conn_line(at) for at in range(5)])
+    found = by_file(rules, log, ["C000000,malicious,scan", "C000001,benign,"], times=2)
+    assert (found.repeated, found.malicious, found.benign) == (2, 2, 2)
+
+
+def test_partial_records_are_not_judged(rules: RuleSet) -> None:
+    """An interim record has no label, no alert and makes its uid no repeated one."""
+    batch = from_rows(
+        [conn_line(0, partial=True), conn_line(0), conn_line(1), conn_line(2, partial=True)]
+    )
+    scored = ScoredBatch(
+        open_sources([str(OFFICE)])[0],
+        batch,
+        np.tile(rules.thresholds[: len(rules.packs)], (4, 1)),
+        np.ones((4, len(rules.packs)), np.bool_),
+    )
+    scored.source.close()
+    labels = FileLabels(LABELS)
+    labels._labels = {f"C00000{at}": (MALICIOUS, "scan") for at in range(3)}
+    judged = hold_against_labels([scored], rules, labels)
+    assert (judged.flows, judged.partial, len(judged.group)) == (4, 2, 2)
+    assert judged.alerts.tolist() == [[2] * len(rules.packs)]
+    assert labels.tally() == Tally(unmatched={"scan": 1})
+    assert any("partial records: 2" in note for note in notes(evaluate(judged, labels.tally())))
+
+
+def test_labels_are_read_without_spaces_and_mark(rules: RuleSet, tmp_path: Path) -> None:
+    """A byte order mark and spaces around words are no part of them."""
+    log = write_conn(tmp_path / "conn.log", [conn_line(0), conn_line(1)])
+    lines = ["C000000 , malicious , scan ", "C000001,benign ,"]
+    found = by_file(rules, log, lines, head="\ufeffuid,label,family")
+    assert [(row.family, row.flows) for row in found.families] == [("scan", 1)]
+    assert (found.benign, found.unmatched) == (1, {})
+
+
+def test_fields_of_no_record_are_told(rules: RuleSet, tmp_path: Path) -> None:
+    """A field that one record has is there."""
+    log = write_conn(tmp_path / "conn.log", [conn_line(0), conn_line(1, label=" Benign ")])
+    labels = FieldLabels("label", "family")
+    batches = score_batches(open_kept([str(log)], labels.fields), rules, Context(), 4096)
+    judged = hold_against_labels(batches, rules, labels)
+    assert labels.tally().absent == ("family",)
+    assert [judged.groups[at].label for at in judged.group] == [BENIGN]
+
+
+def test_names_from_a_log_can_not_move_the_cursor(rules: RuleSet, tmp_path: Path) -> None:
+    """Control characters are escaped, and what looks like markup is printed as it is."""
+    odd = "[red]x\x1b[2J\u202e:smile:"
+    records = [conn_line(0, label="malicious", family=odd), conn_line(1, label=odd)]
+    found = of_log(rules, write_conn(tmp_path / "conn.log", records))
+    file = io.StringIO()
+    console = Console(file=file, width=200, highlight=False, markup=False, emoji=False)
+    for part in render(found):
+        console.print(part)
+    assert file.getvalue().count("[red]x\\x1b[2J\\u202e:smile:") >= 2
+    assert "\x1b" not in file.getvalue()
+
+
+def test_many_names_are_cut() -> None:
+    """The first eight are named, the others counted."""
+    text = counted({f"n{at}": at + 1 for at in range(11)})
+    assert text.startswith("n0 1, n1 2, ")
+    assert text.endswith("n7 8, 3 more")
 
 
 def test_labels_from_a_log(rules: RuleSet, tmp_path: Path) -> None:

@@ -20,6 +20,28 @@ def test_wilson_is_the_published_interval() -> None:
         assert wilson(hits, total) == pytest.approx(expected, abs=5e-5)
 
 
+def test_wilson_takes_parts_of_a_trial() -> None:
+    """Between the intervals of the whole numbers next to it."""
+    for at in (0, 1):
+        assert wilson(3, 8)[at] < wilson(3.5, 8)[at] < wilson(4, 8)[at]
+
+
+def test_every_round_is_told() -> None:
+    """As often as there are rounds, and the figures are as many."""
+    told: list[None] = []
+    flows = np.arange(4)
+    weighted = Weighted(
+        system=np.zeros(4, np.float32),
+        alerted=np.ones(4, np.bool_),
+        host=flows.astype(np.int32),
+        benign=flows[:0],
+        sets=[flows],
+        rate=1e-3,
+    )
+    drawn = weighted.rounds(4, rounds=7, on_round=lambda: told.append(None))
+    assert len(told) == len(drawn.recall) == 7
+
+
 def test_wilson_holds_its_share() -> None:
     """Also at 0 and 1, where rounding might put it beside."""
     for total in (1, 3, 1000):

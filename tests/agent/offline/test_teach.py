@@ -14,13 +14,13 @@ from tests.agent.sources.logs.samples import conn
 from metatap.context import Context
 from metatap.demo import Labels, read_labels
 from metatap.detector import Model, RuleSet, shipped_model
-from metatap.errors import TeachError
+from metatap.errors import ModelError, TeachError
 from metatap.flow import FlowBatch, from_rows
 from metatap.offline.stream import flows, open_sources
-from metatap.offline.teach import Lesson, check_lesson, check_out, make_pack, write_pack
+from metatap.offline.teach import Lesson, check_lesson, check_out, draft_pack, make_pack
 from metatap.offline.teach_check import hold_out
 from metatap.offline.teach_pick import FloatArray, pick
-from metatap.offline.teach_uids import read_uids, split_uids, uids_or_file
+from metatap.offline.teach_uids import check_stdin, read_uids, split_uids, uids_or_file
 from metatap.offline.uids import uid_texts
 from metatap.packs import Severity, load_pack
 
@@ -81,6 +81,7 @@ def test_uids_are_split_and_each_is_taken_once(tmp_path: Path) -> None:
     [
         (b"C1\nC2 C3\n", ":2: 2 words, one uid a line"),
         (b"\xff\xfe", "not UTF-8"),
+        (b"# none yet\n\n", "has no uid"),
         (b"#" * (2**20 + 1), "at most 1048576 bytes"),
     ],
 )
@@ -93,6 +94,28 @@ def test_a_file_that_is_no_list_is_an_error(tmp_path: Path, content: bytes, faul
     assert str(path) in str(caught.value)
     with pytest.raises(TeachError, match="can't be read"):
         read_uids(str(tmp_path / "none"))
+
+
+def test_a_list_of_uids_is_no_file_name() -> None:
+    """With a comma or longer than a file's name it is a list, whatever the words look like."""
+    many = " ".join(f"C{at:017d}" for at in range(64))
+    assert len(uids_or_file([many])) == 64
+    assert uids_or_file(["a/b,c.txt", "C1"]) == ["a/b", "c.txt", "C1"]
+    assert uids_or_file(["C\x00"]) == ["C\x00"]
+
+
+@pytest.mark.parametrize("name", ["folder/uids", "uids.txt", "uids.csv", "/"])
+def test_a_file_of_uids_that_is_not_there_is_an_error(name: str) -> None:
+    """A path is not taken for a uid."""
+    with pytest.raises(TeachError, match=f"^{name}: no such file"):
+        uids_or_file([name])
+
+
+def test_standard_input_is_read_once() -> None:
+    """Asked for twice it would be empty the second time."""
+    check_stdin(["-", "C1", None])
+    with pytest.raises(TeachError, match="only once"):
+        check_stdin(["-", "C1", "-"])
 
 
 def test_flows_are_picked_in_the_order_asked_for(lab: list[tuple[FlowBatch, FloatArray]]) -> None:
@@ -163,7 +186,9 @@ def test_of_a_repeated_uid_the_first_flow_is_taken(tmp_path: Path) -> None:
         ({"attack": ("T1",)}, "attack: T1: must be an ATT&CK technique"),
         ({"references": ("ftp://x",)}, "references: ftp://x: must be an http or https URL"),
         ({"author": "\x1b[31m"}, "author: has characters that can't be printed"),
-        ({"description": "\ud800"}, "invalid Unicode"),
+        ({"description": "\ud800"}, "description: is not UTF-8"),
+        ({"name": "a\udcff"}, "name: is not UTF-8"),
+        ({"references": ("http://a/\udcff",)}, "reference: is not UTF-8"),
         ({"uids": ()}, "no uid is given"),
         ({"uids": tuple(f"C{at}" for at in range(65))}, "65 uids of support flows, at most 64"),
         ({"not_like": tuple(f"D{at}" for at in range(65))}, "65 uids of counter-examples, at most"),
@@ -203,10 +228,31 @@ def test_a_pack_that_would_not_load_leaves_nothing_behind(tmp_path: Path) -> Non
     out = tmp_path / "a.yaml"
     out.write_text("old")
     pack = LESSON.pack(from_rows([{"uid": "C1"}]))
-    with pytest.raises(TeachError, match=r"^id: NO: must be"):
-        write_pack(replace(pack, id="NO"), out)
+    with (
+        pytest.raises(TeachError, match=r"^id: NO: must be"),
+        draft_pack(replace(pack, id="NO"), out),
+    ):
+        pytest.fail("it was read back")
     assert out.read_text() == "old"
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_draft_that_is_not_kept_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Neither if it is refused nor if the model fails on it; kept, it replaces the old file."""
+    out = tmp_path / "a.yaml"
+    out.write_text("old")
+    pack = LESSON.pack(from_rows([{"uid": "C1"}]))
+    with draft_pack(pack, out) as draft:
+        assert draft.pack.path == out
+        assert len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(ModelError), draft_pack(pack, out):
+        raise ModelError("no head")
+    assert list(tmp_path.iterdir()) == [out]
+    assert out.read_text() == "old"
+    with draft_pack(pack, out) as draft:
+        draft.keep()
+    assert list(tmp_path.iterdir()) == [out]
+    assert load_pack(out).sha256 == draft.pack.sha256
 
 
 def test_a_pack_of_five_flows_is_in_force(
@@ -216,9 +262,10 @@ def test_a_pack_of_five_flows_is_in_force(
     own = tuple(guesses[:5])
     other = tuple(uid for uid in uid_texts(lab[0][0]) if uid not in guesses)[:2]
     pack, picked = make_pack(replace(LESSON, uids=own, not_like=other), lab)
-    written = write_pack(pack, tmp_path / "a.yaml")
+    with draft_pack(pack, tmp_path / "a.yaml") as draft:
+        draft.keep()
     loaded = load_pack(tmp_path / "a.yaml")
-    assert written.sha256 == loaded.sha256
+    assert draft.pack.sha256 == loaded.sha256
     assert uid_texts(loaded.flows) == list(own)
     assert loaded.not_like is not None
     assert uid_texts(loaded.not_like) == list(other)
