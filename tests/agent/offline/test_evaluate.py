@@ -191,7 +191,16 @@ def test_hosts_that_agree_count_as_trials() -> None:
     assert (scan.recall.value, scan.recall.interval) == (1.0, "hosts_alike")
     assert (scan.recall.low, scan.recall.high) == wilson(scan.hosts, scan.hosts)
     assert any(note.startswith("†") for note in notes(found))
-    assert not any(note.startswith("*") for note in notes(found))
+
+
+def test_no_false_alert_is_judged_by_flows() -> None:
+    """A share of hosts would say nothing of so rare an event: 0 of 8 hosts is no 32 %."""
+    judged = drawn(0)
+    is_benign = np.isin(judged.group, (0, 3))
+    found = evaluate(replace(judged, alerted=~is_benign), Tally())
+    benign = int(is_benign.sum())
+    assert (found.false_per_10k.value, found.false_per_10k.interval) == (0.0, "flows")
+    assert found.false_per_10k.high == pytest.approx(1e4 * wilson(0, benign)[1])
 
 
 def by_file(
