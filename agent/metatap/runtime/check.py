@@ -12,6 +12,7 @@ from metatap.errors import ConfigError, ModelError, SourceError
 from metatap.runtime.build import load_packs, shipped_packs
 from metatap.runtime.settings import Config, FileSinkConfig, SinkConfig, SourceConfig
 from metatap.sources.endpoint import parse_endpoint
+from metatap.sources.open import LOGS
 from metatap.sources.options import WireOptions
 
 
@@ -83,9 +84,11 @@ def _source_faults(item: SourceConfig) -> list[str]:
     """What keeps a source from being opened, as far as can be told without opening it."""
     try:
         options = WireOptions().with_values(item.options)
-        if "://" in item.url:
+        scheme, separator, rest = item.url.partition("://")
+        path = rest.partition("?")[0] if scheme == LOGS else item.url
+        if separator and scheme != LOGS:
             parse_endpoint(item.url, options)
-        elif not os.access(item.url, os.R_OK):
+        elif not os.access(path, os.R_OK):
             return [f"{item.where}: {item.url}: can't be read"]
     except SourceError as error:
         return [f"{item.where}: {error}"]

@@ -1,4 +1,4 @@
-"""`metatap check` on packs whose contexts are of another version."""
+"""`metatap check` on packs with foreign contexts and on logs as sources."""
 
 from __future__ import annotations
 
@@ -25,3 +25,16 @@ def test_check_says_that_contexts_are_not_used(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert f"{path}: its contexts are of version 99, this agent's of version 1" in done.stdout
     assert "context" not in done.stderr
+
+
+def test_check_knows_logs_as_a_source(tmp_path: Path) -> None:
+    """A folder of logs is in order by path and by URL; one that is not there is a fault."""
+    logs = Path(__file__).parents[2] / "data" / "lab" / "office-logs"
+    urls = [str(logs), f"zeek+logs://{logs}?batch_rows=512", f"zeek+logs://{tmp_path}/none"]
+    config = tmp_path / "metatap.yaml"
+    sources = "".join(f"  - url: {url}\n" for url in urls)
+    config.write_text(f"sources:\n{sources}sinks:\n  - type: stdout\n")
+    command = [sys.executable, "-m", "metatap", "check", "--config", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [f"{config}:4: {urls[2]}: can't be read"]
