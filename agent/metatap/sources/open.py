@@ -36,7 +36,8 @@ def _logs(text: str, options: dict[str, Any]) -> Source:
         values = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
         return ZeekLogs(Path(path), LogOptions().with_values(options).with_text(values))
     except (SourceError, ValueError) as error:
-        raise SourceError(f"{text}: {error}") from None
+        named = text == path and str(error).startswith(str(Path(path)))
+        raise SourceError(str(error) if named else f"{text}: {error}") from None
 
 
 SCHEMES: dict[str, Opener] = {

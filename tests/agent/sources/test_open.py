@@ -75,3 +75,13 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
     fails_by_name(lambda: open_source("zeek+tcp://127.0.0.1"), "zeek+tcp://127.0.0.1")
     for text in ("conn.log", "zeek+logs://nowhere", f"zeek+logs://{tmp_path}", str(tmp_path)):
         fails_by_name(partial(open_source, text), text)
+
+
+def test_a_path_is_named_once(tmp_path: Path) -> None:
+    """Who opened it by its path reads that path once; by a URL, the URL too."""
+    with pytest.raises(SourceError) as caught:
+        open_source(str(tmp_path))
+    assert str(caught.value).count(str(tmp_path)) == 1
+    with pytest.raises(SourceError) as caught:
+        open_source(f"zeek+logs://{tmp_path}?batch_rows=0")
+    assert str(caught.value).startswith(f"zeek+logs://{tmp_path}?batch_rows=0")

@@ -110,6 +110,8 @@ def _read(folder: Path, source: Source) -> Flows:
             kept[name] += values
     if reader.flows.dropped:
         raise DataError(f"{folder}: conn lines that can't be read: {reader.flows.dropped}")
+    if vanished := reader.messages.dropped.get("file_unreadable"):
+        raise DataError(f"{folder}: {vanished} files that can't be read")
     return _flows(folder, source, _features(batches), kept)
 
 

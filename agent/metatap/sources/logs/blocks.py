@@ -17,6 +17,8 @@ BLOCK = 256 << 10
 
 _READ = 64 << 10
 _GZIP = b"\x1f\x8b"
+_BOM = b"\xef\xbb\xbf"
+"""What some editors write before the first line."""
 _WITH_HEADER = 31
 """zlib's window bits for data in gzip's form."""
 
@@ -45,22 +47,45 @@ def read_lines(path: Path, options: LogOptions, took: Callable[[int], None]) -> 
     """
     try:
         with path.open("rb") as file:
-            yield from _split(_blocks(file, options, took), options.max_line_bytes)
+            blocks = _without_mark(_blocks(file, options, took))
+            yield from _split(blocks, options.max_line_bytes)
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror or error}") from None
 
 
+def _without_mark(blocks: Iterator[bytes | LineError]) -> Iterator[bytes | LineError]:
+    """The blocks without a byte order mark before all."""
+    head = b""
+    for block in blocks:
+        if isinstance(block, LineError):
+            yield head
+            yield block
+            return
+        head += block
+        if len(head) >= len(_BOM):
+            yield head.removeprefix(_BOM)
+            break
+    else:
+        yield head
+    yield from blocks
+
+
 def _split(blocks: Iterator[bytes | LineError], longest: int) -> Iterator[Piece]:
-    rest, skipping = b"", False
+    rest, skipping = bytearray(), False
     for block in blocks:
         if isinstance(block, LineError):
             yield block
             return
-        lines = (rest + block).split(b"\n")
-        rest = lines.pop()
+        if b"\n" not in block and len(rest) + len(block) <= longest:
+            if not skipping:
+                rest += block
+            yield []
+            continue
+        lines = b"".join((rest, block)).split(b"\n")
+        rest = bytearray(lines.pop())
         if skipping:
             if not lines:
-                rest = b""
+                rest.clear()
                 continue
             del lines[0]
             skipping = False
@@ -68,11 +93,11 @@ def _split(blocks: Iterator[bytes | LineError], longest: int) -> Iterator[Piece]
             yield from _without_long(lines, longest)
             if len(rest) > longest:
                 yield _too_long(longest)
-                rest, skipping = b"", True
+                rest, skipping = bytearray(), True
         else:
             yield lines
     if rest:
-        yield Unended(rest)
+        yield Unended(bytes(rest))
 
 
 def _without_long(lines: list[bytes], longest: int) -> Iterator[Piece]:

@@ -107,7 +107,10 @@ def _strings(items: Sequence[Any]) -> Strings | None:
     if all(item is None for item in items):
         return None
     texts = [item or "" for item in items]
-    joined = "".join(texts)
+    try:
+        joined = "".join(texts)
+    except TypeError:  # a long text is held as bytes
+        return Strings.from_items([t if isinstance(t, bytes) else text_bytes(t) for t in texts])
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     if not joined.isascii() or "\\x" in joined or lengths.max() > STRING_MAX_BYTES:
         return Strings.from_items([text_bytes(text) for text in texts])

@@ -25,6 +25,7 @@ REASONS: dict[str, str] = {
     "gzip_cut": "The compressed data end too early; what came before is read.",
     "gzip_corrupt": "The compressed data are broken from here on.",
     "gzip_bomb": "The data are compressed more than a log can be; the rest of the file is left.",
+    "file_unreadable": "The file is gone or can't be read; what came before is read.",
     "capture_order": "The line belongs to a capture that had ended already.",
     "unjoined": "A line of dns, http, ssl or ssh whose conn line was not found.",
 }

@@ -19,7 +19,9 @@ class LogOptions(OptionValues):
         batch_rows: Flows of a batch at most; scoring has a cost per batch, and so has the join.
         keep: Names of further fields of conn.log whose text is kept beside each batch.
         max_pending: Connections whose dns, http, ssl and ssh lines wait for their conn line, at
-            most; one takes about 1 KB. Beyond it the longest waiting are given up.
+            most. One takes about 1 KB, up to 5 KB if the texts are made for it: of each text 256
+            bytes are held. Beyond it the longest waiting are given up; from half of it on, the
+            slack is.
         slack_s: Lines of the other logs are read so many seconds ahead of the end of the
             connections of a batch. Zeek writes the line of an unanswered query, and conn's, when
             its inactivity timeouts end: one minute for UDP, five for TCP.

@@ -1,8 +1,9 @@
 """Source `zeek+logs`: flows from the logs that Zeek wrote.
 
-In: folders and files of `files`. Out: batches of one capture of one file, at most `batch_rows`
-flows. Dropped: lines of all logs as `messages`, and conn lines as `flows`, under a name of
-`faults.REASONS` or as `discard` is told. A line of another log is passed when its conn line is.
+In: folders and files of `files`. Out: batches of one capture of one file, or of those that several
+loggers wrote at once (under the name of the first), at most `batch_rows` flows. Dropped: lines of
+all logs as `messages`, and conn lines as `flows`, under a name of `faults.REASONS` or as `discard`
+is told. A line of another log is passed when its conn line is.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class ZeekLogs:
         self.kept: dict[str, list[str | None]] = {}
         self.bytes_total = sum(file.size for f in folders for file in f.files.get("conn", ()))
         self._warnings = Warnings(self.name)
-        self._pending = Pending(self._options.max_pending, self._give_up)
+        self._pending = Pending(self._options.max_pending, self._options.slack_s, self._give_up)
         self._capture = ""
         self._begun = False
         self._ended: set[str] = set()
@@ -73,6 +74,8 @@ class ZeekLogs:
         self._records: Iterator[Any] = iter(())
         self._joiner: Joiner | None = None
         self._next: tuple[Any, Place] | None = None
+        self._taken: list[Any] = []
+        self._at_end = True
         self._place = Place("conn")
         self.done = False
 
@@ -94,23 +97,27 @@ class ZeekLogs:
     def read(self, timeout: float) -> FlowBatch | None:
         """The next batch; None at the end, or if none could be made of what was read by then.
 
-        Raises:
-            SourceError: a file can't be read; names it.
+        The time is looked at every few hundred lines; where it is over, the next call goes on.
         """
         deadline = time.monotonic() + timeout
         while not self.done:
-            records = self._take(deadline)
-            if records:
-                return self._batch(records)
-            if self._next is None and self._conn is None and not self._open_next():
+            joiner = self._joiner
+            if joiner and not self._taken and not self._at_end:
+                self._taken = self._take(deadline)
+                if self._taken:
+                    joiner.begin(self._taken)
+            if joiner and self._taken:
+                if joiner.read_on(self._capture, self._ended, deadline):
+                    return self._batch(joiner)
+            elif self._at_end and self._close_folder(deadline) and not self._open_next():
                 self.close()
-            elif time.monotonic() >= deadline:
+            if time.monotonic() >= deadline:
                 break
         return None
 
     def discard(self, reason: str) -> int:
-        """Drop the flow that was read ahead, and the lines that wait; the rest was never read."""
-        flows = 0 if self._next is None else 1
+        """Drop the flows that were read ahead, and the lines that wait; the rest was never read."""
+        flows = len(self._taken) + (0 if self._next is None else 1)
         lines = flows + self._pending.clear()
         if flows:
             self.flows.drop(reason, flows)
@@ -135,7 +142,7 @@ class ZeekLogs:
         self._give_up(self._pending.clear())
         self._bytes_before = self.bytes_read
         self._conn = self._joiner = self._next = None
-        self._records, self._folders = iter(()), iter(())
+        self._records, self._folders, self._taken = iter(()), iter(()), []
         self.done = True
 
     def _open_next(self) -> bool:
@@ -150,15 +157,16 @@ class ZeekLogs:
         self._conn = streams.pop("conn")
         self._records = self._conn.records()
         self._joiner = Joiner(list(streams.items()), self._pending, self._options, self._skip)
-        self._ended, self._begun = set(), False
+        self._ended, self._begun, self._at_end = set(), False, False
         return True
 
-    def _close_folder(self) -> None:
-        """All conn lines of the folder have been read: read the rest of its other logs."""
-        if self._joiner is not None:
-            self._joiner.drain(self._capture, self._give_up)
+    def _close_folder(self, deadline: float) -> bool:
+        """Read the rest of the folder's other logs; False if the time is over before."""
+        if self._joiner and not self._joiner.drain(self._capture, self._give_up, deadline):
+            return False
         self._bytes_before = self.bytes_read
         self._conn = self._joiner = None
+        return True
 
     def _take(self, deadline: float) -> list[Any]:
         """Conn lines of one capture and file, none at the end of the folder or of the time."""
@@ -172,8 +180,7 @@ class ZeekLogs:
             try:
                 found = next(self._records)
             except StopIteration:
-                if not records:
-                    self._close_folder()
+                self._at_end = not records
                 break
             if found is None:
                 if time.monotonic() >= deadline + (GRACE_S if records else 0.0):
@@ -187,7 +194,7 @@ class ZeekLogs:
                 self._begin(found)
                 records.append(found)
                 self._place = replace(place)
-            elif place.file == self._place.file and self._same_capture(found):
+            elif place.group == self._place.group and self._same_capture(found):
                 records.append(found)
             else:
                 self._next = found, replace(place)
@@ -206,13 +213,12 @@ class ZeekLogs:
             self._capture = record.capture or ""
         self._begun = True
 
-    def _batch(self, records: list[Any]) -> FlowBatch:
-        if self._joiner is None:
-            raise RuntimeError("no folder is open")
-        joined = self._joiner.join(records, self._capture, self._ended, self.messages.passes)
+    def _batch(self, joiner: Joiner) -> FlowBatch:
+        records, self._taken = self._taken, []
+        joined = joiner.join(records, self.messages.passes)
         table = table_of(records, layout("conn", self._options.keep))
         self.kept = {name: [as_text(v) for v in table[name]] for name in self._options.keep}
-        origin = Origin(self.name, self._place.file, self._batches, self._capture)
+        origin = Origin(self.name, self._place.group, self._batches, self._capture)
         batch = to_batch(table, joined, origin)
         self._batches += 1
         self.flows.passes(len(records))

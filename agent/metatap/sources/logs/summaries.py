@@ -12,13 +12,18 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from metatap.flow.rows import text_bytes
 from metatap.flow.schema import HTTP_READS, QTYPES_COMMON, STRING_MAX_BYTES
 
 Record = Mapping[str, Any]
 Summary = dict[str, Any]
 
 TEXT_HELD = 4 * STRING_MAX_BYTES
-r"""Characters of a text held: a byte may be written as the four of `\xNN`. A DNS name fits."""
+r"""Characters of a text that count: a byte may be written as the four of `\xNN`."""
+
+_SHORT = STRING_MAX_BYTES // 4
+"""Characters that are within the schema's bytes, whatever they are."""
+
 
 _ESCAPED = re.compile(r"\\x[0-9a-f]{2}")
 _NXDOMAIN = 3
@@ -39,7 +44,16 @@ def _bytes(text: str | None) -> int:
 
 
 def _held(value: Any) -> Any:
-    return value[:TEXT_HELD] if isinstance(value, str) else value
+    """A value as it is held: of a text what the schema takes, as bytes if it is long."""
+    if not isinstance(value, str) or len(value) <= _SHORT:
+        return value
+    if len(value) <= STRING_MAX_BYTES and value.isascii():
+        return value
+    return text_bytes(value[:TEXT_HELD])
+
+
+def _bytes_held(text: Any) -> int:
+    return len(text) if isinstance(text, bytes) else _bytes(text)
 
 
 def _add(summary: Summary, name: str, amount: int) -> None:
@@ -48,7 +62,7 @@ def _add(summary: Summary, name: str, amount: int) -> None:
 
 
 def add_dns(summary: Summary | None, line: Record) -> Summary:
-    """Add a line of dns.log; of equally long queries the first counts."""
+    """Add a line of dns.log; of queries that are equally long, as held, the first counts."""
     query, qtype = _held(line.get("query")), line.get("qtype")
     if summary is None:
         summary = {
@@ -61,7 +75,7 @@ def add_dns(summary: Summary | None, line: Record) -> Summary:
             "dns.answers": 0,
             "dns.answer_bytes": 0,
         }
-    elif _bytes(query) > _bytes(summary["dns.query"]):
+    elif _bytes_held(query) > _bytes_held(summary["dns.query"]):
         summary["dns.query"], summary["dns.qtype"] = query, qtype
     summary["dns.queries"] += 1
     summary["dns.query_bytes"] += _bytes(line.get("query"))

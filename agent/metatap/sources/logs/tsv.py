@@ -19,16 +19,20 @@ from metatap.sources.logs.faults import LineError
 from metatap.sources.logs.fields import Form, Layout, from_text
 
 _ESCAPED = re.compile(rb"\\x([0-9a-fA-F]{2})")
+_LITERAL = re.compile(rb"\\(?=x[0-9a-f]{2})")
 _SEPARATOR_MAX = 8
 """Characters of a separator at most."""
 
 
 def unescape(text: str) -> str:
-    r"""Text with its `\xNN` made bytes, those that are not UTF-8 then written as `\xNN` again."""
+    r"""Text with its `\xNN` made bytes, those that are not UTF-8 then written as `\xNN` again.
+
+    So is a backslash before what would be taken for a `\xNN` later.
+    """
     if "\\x" not in text:
         return text
     raw = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), text.encode())
-    return raw.decode("utf-8", "backslashreplace")
+    return _LITERAL.sub(rb"\\x5c", raw).decode("utf-8", "backslashreplace")
 
 
 class TsvHeader:

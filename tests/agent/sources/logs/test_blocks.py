@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import time
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,7 +55,7 @@ def test_lines_are_those_of_a_split(tmp_path_factory: pytest.TempPathFactory,
     """Those that are too long are one fault each, where they stood."""
     path = tmp_path_factory.mktemp("x") / "x"
     path.write_bytes(gzip.compress(data))
-    *whole, last = data.split(b"\n")
+    *whole, last = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     expected: list[bytes | str | Unended] = [
         line if len(line) <= longest else "line_too_long" for line in whole
     ]
@@ -139,3 +141,24 @@ def test_logs_that_compress_well_pass(tmp_path: Path) -> None:
 def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
     """As an error of the source."""
     fails_by_name(lambda: lines_of(tmp_path / "gone"), "gone")
+
+
+def test_members_of_a_byte_each_take_no_more_than_their_time(tmp_path: Path) -> None:
+    """A line of half a million members is put together once, not once a member."""
+    path = tmp_path / "x"
+    path.write_bytes(gzip.compress(b"a") * 300_000 + gzip.compress(b"\n"))
+    start = time.process_time()
+    [line] = lines_of(path)
+    assert line == b"a" * 300_000
+    assert time.process_time() - start < 20
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_byte_order_mark_is_left_out(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    """At the begin of the text only, however short that is."""
+    path, mark = tmp_path / "x", b"\xef\xbb\xbf"
+    for text, lines in ((b"a\n" + mark + b"\n", [b"a", mark]), (b"\n", [b""]), (b"", [])):
+        path.write_bytes(pack(mark + text))
+        assert lines_of(path) == lines
+    path.write_bytes(pack(mark[:2]))
+    assert lines_of(path) == [Unended(mark[:2])]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 
 from metatap.sources.logs.files import find_folders, is_log
 from tests.agent.sources.contract import fails_by_name
@@ -91,3 +95,97 @@ def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "current").symlink_to(tmp_path)
     assert len(find_folders([tmp_path])) == 1
     assert len(find_folders([tmp_path / "current"])) == 1
+
+
+def nodes(folder: Path) -> list[str]:
+    """The conn logs of a folder and those below, in the order they are read."""
+    return [file.node for found in find_folders([folder]) for file in found.files.get("conn", ())]
+
+
+def test_a_folder_comes_after_those_below_it(tmp_path: Path) -> None:
+    """The live log lies above the archive, and is newer."""
+    names = ["2026-11-01/a/conn.log", "2026-11-01/conn.log", "2026-11-02/conn.log", "conn.log"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text("x")
+    assert nodes(tmp_path) == names
+
+
+def test_the_same_data_are_read_once(tmp_path: Path) -> None:
+    """A file that is being packed, and a second name of a file."""
+    for name in ("conn.01.log", "conn.01.log.gz", "conn.02.log.gz", "dns.01.log.gz"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "conn.log").symlink_to(tmp_path / "conn.02.log.gz")
+    (tmp_path / "conn.03.log").hardlink_to(tmp_path / "conn.02.log.gz")
+    with structlog.testing.capture_logs() as events:
+        assert nodes(tmp_path) == ["conn.01.log", "conn.02.log.gz"]
+    assert [(event["event"], event["files"]) for event in events] == [("logs_twice", 1)]
+
+
+def test_the_other_logs_of_an_interval_may_begin_later(tmp_path: Path) -> None:
+    """A log opens with its first line, so its name is another; what was found is logged."""
+    names = ["conn.00:00:00-01:00:00.log", "dns.00:00:03-01:00:00.log.gz"]
+    names += ["ssh.00:59:59-01:00:00.log", "http.01:00:00-02:00:00.log", "ssl.log"]
+    for name in names:
+        (tmp_path / name).write_text("x")
+    with structlog.testing.capture_logs() as events:
+        [folder] = find_folders([tmp_path / names[0]])
+    assert set(folder.files) == {"conn", "dns", "ssh"}
+    assert [event["others"] for event in events] == [names[1:3]]
+
+
+def test_conn_logs_that_are_not_read_are_told(tmp_path: Path) -> None:
+    """Of other rotation tools and packers; once, with the first name. Zeek's summary is no log."""
+    names = ["conn.log.1.gz", "conn.log-20261101.gz", "conn_20261101.log", "conn-01.log.gz"]
+    names += ["conn.log.zst", "conn.jsonl.xz"]
+    for name in (*names, "conn.log", "conn-summary.log", "connlog", "dns.log.1", "conn"):
+        (tmp_path / name).write_text("x")
+    with structlog.testing.capture_logs() as events:
+        assert nodes(tmp_path) == ["conn.log"]
+    [event] = events
+    assert (event["event"], event["files"]) == ("logs_not_read", len(names))
+    assert event["first"].endswith("conn-01.log.gz")
+
+
+def test_a_folder_that_can_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of an archive, read as if it were all of it, would say wrong things."""
+    (tmp_path / "conn.log").write_text("x")
+    (tmp_path / "shut").mkdir()
+    scandir = os.scandir
+
+    def refuse(path: Any = ".") -> Iterator[os.DirEntry[str]]:
+        if str(path).endswith("shut"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        fails_by_name(lambda: find_folders([tmp_path]), "shut")
+    real = Path.stat
+
+    def closed(path: Path, **options: Any) -> os.stat_result:
+        if path.name == "conn.log":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", closed)
+        fails_by_name(lambda: find_folders([tmp_path]), "conn.log")
+
+
+def test_a_named_file_that_can_not_be_read_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not as a run without flows."""
+    (tmp_path / "conn.log").write_text("x")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    fails_by_name(lambda: find_folders([tmp_path / "conn.log"]), "conn.log")
+
+
+def test_many_files_are_found_in_time(tmp_path: Path) -> None:
+    """Some years of hours in one folder: each is looked at once."""
+    for at in range(20_000):
+        (tmp_path / f"conn.{at:06d}.log").touch()
+    assert len(nodes(tmp_path)) == 20_000

@@ -8,7 +8,6 @@ import pytest
 
 from metatap.flow import FlowBatch
 from metatap.sources.logs import LogOptions, ZeekLogs
-from metatap.sources.logs.pending import Pending
 from tests.agent.flow.samples import uids
 from tests.agent.sources.logs.samples import (
     START,
@@ -221,23 +220,3 @@ def test_a_line_after_the_change_of_file_is_found(tmp_path: Path) -> None:
     assert "ssh.version" in first.columns
     assert second.origin.node == "conn.01.log"
     assert source.messages.dropped == {}
-
-
-def test_what_waits_is_dropped_oldest_first() -> None:
-    """A line puts its connection at the end again."""
-    gone: list[int] = []
-    pending = Pending(2, gone.append)
-    lines = [_Line(uid, float(at)) for at, uid in enumerate("abac")]
-    for line in lines:
-        pending.add("dns", line)
-    assert gone == [1]
-    assert pending.pop("b") is None
-    waiting = pending.pop("a")
-    assert waiting is not None
-    assert waiting.lines == 2
-
-
-def _Line(uid: str, ts: float) -> object:  # noqa: N802 - stands for the class of a line
-    from metatap.sources.logs.fields import layout  # noqa: PLC0415
-
-    return layout("dns").struct(uid=uid, ts=ts)

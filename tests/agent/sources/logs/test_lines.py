@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metatap.sources.logs import REASONS
+from metatap.flow.rows import text_bytes
+from metatap.sources.logs import REASONS, summarise
 from metatap.sources.logs.faults import LineError
 from metatap.sources.logs.fields import FIELDS
 from metatap.sources.logs.lines import LineReader
@@ -250,3 +251,13 @@ def test_any_bytes_are_read_or_a_fault(log: str, lines: list[bytes]) -> None:
         except LineError as error:
             reasons.add(error.reason)
     assert reasons <= set(REASONS)
+
+
+def test_a_text_that_says_an_escape_of_itself_stays() -> None:
+    r"""Zeek writes the text `a\x41` as `a\x5cx41` in TSV: four bytes after the `a`, not one `A`."""
+    reader = LineReader("dns")
+    lines = as_tsv([dns(1, query="a\\x41", answers=["\\xff"])]).split(b"\n")
+    [line] = [found for part in lines if (found := reader.read(part)) is not None]
+    summary = summarise("dns", [{"query": line.query, "answers": line.answers}])
+    assert (summary["dns.query_bytes"], summary["dns.answer_bytes"]) == (5, 4)
+    assert text_bytes(line.query) == b"a\\x41"
