@@ -23,6 +23,7 @@ from metatap.context import Context
 from metatap.context.layout import FAILED_STATES, HALF_LIVES
 from metatap.flow import FlowBatch, Numeric, concat
 from metatap.flow.schema import CONN_STATES
+from metatap.offline.stream import read
 from metatap.sources import open_source
 
 KEYS_ALIVE = 50_000
@@ -32,14 +33,7 @@ FAILED = {CONN_STATES.index(state) for state in FAILED_STATES}
 
 def recorded(path: Path) -> FlowBatch:
     """All flows of a recording."""
-    source = open_source(str(path))
-    parts = []
-    while not source.done:
-        batch = source.read(1.0)
-        if batch is not None:
-            parts.append(batch)
-    source.close()
-    return concat(parts)
+    return concat(list(read(open_source(str(path)))))
 
 
 def interleaved(flows: FlowBatch) -> FlowBatch:

@@ -24,6 +24,7 @@ from metatap.context import Context
 from metatap.detector import Detector, Model, RuleSet, shipped_model
 from metatap.features import encode
 from metatap.flow import FlowBatch, concat
+from metatap.offline.stream import read
 from metatap.packs import load_folder
 from metatap.runtime.build import shipped_packs
 from metatap.sources import open_source
@@ -39,14 +40,7 @@ RATE = 1e-4
 
 def recorded(path: Path) -> FlowBatch:
     """All flows of a recording, repeated to about `FLOWS`."""
-    source = open_source(str(path))
-    parts = []
-    while not source.done:
-        batch = source.read(1.0)
-        if batch is not None:
-            parts.append(batch)
-    source.close()
-    flows = concat(parts)
+    flows = concat(list(read(open_source(str(path)))))
     return flows.take(np.resize(np.arange(flows.rows), FLOWS))
 
 

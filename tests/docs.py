@@ -181,7 +181,8 @@ compiled at each start (`context_uncached`). A twin that does a small trial wron
 
 On one of two cores of an AMD EPYC, at 4096 (512) flows a batch: twin 0.22 (0.43) µs a flow,
 reference 1.8 (3.3), plain Python 25 (23). Twin compiled in 4.1 s, loaded from its cache in 0.5 s.
-The three take turns batch by batch, so each finds the caches cold.
+The three take turns batch by batch on the office's recording, its originators varied, so each finds
+the caches cold.
 
 What it brings to the detector: [ablation.md](ablation.md).
 """
@@ -221,7 +222,8 @@ _STAGES: tuple[tuple[str, str, dict[str, str]], ...] = (
         zeek_wire.REASONS
         | recording_file.REASONS
         | {"duplicate": "A batch that was already received, or older than what was."}
-        | logs.REASONS,
+        | logs.REASONS
+        | {UNDRAINED: "A line of logs that was read ahead, when its flow is `undrained`."},
     ),
     (
         "source.N.flows",
@@ -232,7 +234,8 @@ _STAGES: tuple[tuple[str, str, dict[str, str]], ...] = (
         {
             "lost": "Never arrived, or in a message that was skipped: known by the running counts.",
             "duplicate": "In a message dropped as `duplicate`.",
-            UNDRAINED: "Received, but not read when the agent had to end (`flows_dropped`).",
+            UNDRAINED: "Received, but not read when the source was closed or the agent had to end "
+            "(`flows_dropped`).",
         },
     ),
     (

@@ -1,4 +1,4 @@
-"""`evaluate.metrics` and the baselines, against cases worked out by hand."""
+"""The measures and the baselines, against cases worked out by hand."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
+from metatap.offline.metrics import auprc, bootstrap_mean, threshold_at, tpr_at
 from metatap_training.baselines.logistic import logistic
 from metatap_training.baselines.nearest import nearest_margin
 from metatap_training.baselines.port import port_only
-from metatap_training.evaluate.metrics import auprc, bootstrap_mean, threshold_at, tpr_at
 
 
 def test_the_threshold_lets_no_more_than_the_rate_through() -> None:

@@ -11,13 +11,13 @@ import torch
 
 from metatap.features import NAMES
 from metatap.features.table import INDEX
+from metatap.offline.metrics import auprc
 from metatap_training.datasets import BENIGN, MALICIOUS, Flows
 from metatap_training.episodes import Sizes
 from metatap_training.evaluate import draws
 from metatap_training.evaluate.ablation import VARIANTS, ablate_fold, ablation_markdown
 from metatap_training.evaluate.draws import Drawer
 from metatap_training.evaluate.folds import Fold, training_part
-from metatap_training.evaluate.metrics import auprc
 from metatap_training.evaluate.protocol import (
     HOME,
     NULL,

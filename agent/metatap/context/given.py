@@ -71,12 +71,10 @@ def given(batch: FlowBatch, seed: int) -> Given:
 
 
 def _usable(batch: FlowBatch) -> BoolArray:
-    start, partial = batch.numeric("ts"), batch.numeric("partial")
+    start = batch.numeric("ts")
     if start is None:
         return np.zeros(batch.rows, np.bool_)
-    if partial is None:
-        return start.mask()
-    return start.mask() & ~(partial.values.astype(np.bool_) & partial.mask())
+    return start.mask() & ~batch.partial_rows()
 
 
 def _values(

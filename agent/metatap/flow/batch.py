@@ -78,6 +78,13 @@ class FlowBatch:
         column = self.columns.get(name)
         return column if isinstance(column, Strings) else None
 
+    def partial_rows(self) -> npt.NDArray[np.bool_]:
+        """bool [n], flows that are interim records of a connection that has not ended."""
+        column = self.numeric("partial")
+        if column is None:
+            return np.zeros(self.rows, np.bool_)
+        return np.asarray(column.mask() & (column.values != 0))
+
     def take(self, index: npt.NDArray[np.intp]) -> FlowBatch:
         """The flows at `index` (intp [m]), in that order."""
         return FlowBatch(

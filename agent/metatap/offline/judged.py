@@ -13,7 +13,6 @@ from metatap.detector import RuleSet
 from metatap.flow import FlowBatch
 from metatap.offline.labels import NOTHING, Label, Labels
 from metatap.offline.scoring import ScoredBatch
-from metatap.offline.uids import partial_rows
 
 IntArray = npt.NDArray[np.int32]
 
@@ -67,7 +66,7 @@ def hold_against_labels(
     parts: list[tuple[npt.NDArray[Any], ...]] = []
     flows = partial = 0
     for scored in batches:
-        final = np.flatnonzero(~partial_rows(scored.batch))
+        final = np.flatnonzero(~scored.batch.partial_rows())
         found = labels.of(scored.source, scored.batch, final)
         code = np.array([groups.setdefault(label, len(groups)) for label in found], np.int32)
         while len(alerts) < len(groups):

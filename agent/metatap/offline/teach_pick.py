@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from metatap.errors import TeachError
 from metatap.flow import FlowBatch, concat
-from metatap.offline.uids import partial_rows, uid_texts
+from metatap.offline.uids import uid_texts
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -52,7 +52,7 @@ def pick(stream: Iterable[tuple[FlowBatch, FloatArray]], uids: Sequence[str]) ->
     seen = 0
     for batch, known in stream:
         seen += batch.rows
-        is_partial = partial_rows(batch)
+        is_partial = batch.partial_rows()
         for row, uid in enumerate(uid_texts(batch)):
             if uid not in wanted:
                 continue

@@ -1,11 +1,10 @@
-"""The uids of a batch as text that any file can hold, and which rows are partial records."""
+"""The uids of a batch as text that any file can hold."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from metatap.flow import FlowBatch, Strings
 
@@ -35,15 +34,6 @@ def uid_texts(batch: FlowBatch) -> list[str]:
         text = data.decode("ascii")
         return [text[a:b] for a, b in pairwise(ends)]
     return [data[a:b].decode() for a, b in pairwise(ends)]
-
-
-def partial_rows(batch: FlowBatch) -> npt.NDArray[np.bool_]:
-    """bool [n], which flows are interim records of a connection that had not ended."""
-    column = batch.numeric("partial")
-    if column is None:
-        return np.zeros(batch.rows, np.bool_)
-    found: npt.NDArray[np.bool_] = column.mask() & (column.values != 0)
-    return found
 
 
 def _cleaned(column: Strings) -> Strings:

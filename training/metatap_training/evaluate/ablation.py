@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from metatap.offline.metrics import tpr_at
 from metatap_training.datasets import Flows
 from metatap_training.evaluate.draws import Draw, Drawer
 from metatap_training.evaluate.folds import Fold, training_part
-from metatap_training.evaluate.metrics import tpr_at
 from metatap_training.evaluate.protocol import HOME, NULL, OPEN, RATE, Settings, Table, tables
 from metatap_training.evaluate.scorers import cut, meta_scores
 from metatap_training.learners import Recipe

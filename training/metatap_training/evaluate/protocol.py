@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from metatap.offline.metrics import auprc, threshold_at, tpr_at
 from metatap_training.datasets import BENIGN, MALICIOUS, Flows, concat
 from metatap_training.datasets.flows import FloatArray
 from metatap_training.evaluate.draws import Draw, Drawer
 from metatap_training.evaluate.folds import Fold, training_part
-from metatap_training.evaluate.metrics import auprc, threshold_at, tpr_at
 from metatap_training.evaluate.scorers import (
     BASELINES,
     META,

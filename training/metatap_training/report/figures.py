@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from metatap.offline.metrics import bootstrap_mean
 from metatap_training.evaluate.folds import DEVELOPED_ON
-from metatap_training.evaluate.metrics import bootstrap_mean
 from metatap_training.evaluate.protocol import HOME, NULL, OPEN, RESTRICTED, Record
 from metatap_training.evaluate.scorers import META, META_OPEN, META_PLAIN, NEAREST, PORT
 

@@ -26,6 +26,9 @@ from metatap.sources.logs.pending import Pending
 from metatap.sources.logs.stream import LogStream, Place
 from metatap.sources.logs.summaries import ADD
 
+UNDRAINED = "undrained"
+"""Reason for flows that were read ahead when the source was closed."""
+
 GRACE_S = 1.0
 """Seconds that a batch with some flows waits for more while no line can be read."""
 
@@ -117,11 +120,8 @@ class ZeekLogs:
 
     def discard(self, reason: str) -> int:
         """Drop the flows that were read ahead, and the lines that wait; the rest was never read."""
-        flows = len(self._taken) + (0 if self._next is None else 1)
-        lines = flows + self._pending.clear()
-        if flows:
-            self.flows.drop(reason, flows)
-        if lines:
+        flows = self._drop_held(reason)
+        if lines := self._pending.clear():
             self.messages.drop(reason, lines)
         self.close()
         return flows
@@ -138,12 +138,22 @@ class ZeekLogs:
         }
 
     def close(self) -> None:
-        """Free the files; idempotent. Lines that wait are given up."""
+        """Free the files; idempotent. Flows that were read ahead are dropped, `undrained`."""
+        self._drop_held(UNDRAINED)
         self._give_up(self._pending.clear())
         self._bytes_before = self.bytes_read
-        self._conn = self._joiner = self._next = None
-        self._records, self._folders, self._taken = iter(()), iter(()), []
+        self._conn = self._joiner = None
+        self._records, self._folders = iter(()), iter(())
         self.done = True
+
+    def _drop_held(self, reason: str) -> int:
+        """Count the flows that were read ahead as dropped, and forget them."""
+        flows = len(self._taken) + (0 if self._next is None else 1)
+        self._taken, self._next = [], None
+        if flows:
+            self.flows.drop(reason, flows)
+            self.messages.drop(reason, flows)
+        return flows
 
     def _open_next(self) -> bool:
         """Go on to the next folder; whether there is one."""

@@ -262,6 +262,20 @@ def test_lines_that_wait_are_dropped_when_it_is_discarded(tmp_path: Path) -> Non
     assert source.flows.dropped == {"given_up": 1}
 
 
+def test_flows_read_ahead_are_counted_when_it_is_closed(tmp_path: Path) -> None:
+    """The first flow of the next capture is known already: closing does not lose it unseen."""
+    lines = [conn(at, capture="a" if at < 3 else "b") for at in range(6)]
+    (tmp_path / "conn.log").write_bytes(as_json(lines))
+    with closing(ZeekLogs(tmp_path)) as source:
+        batch = source.read(1.0)
+        assert batch is not None
+        assert batch.rows == 3
+    assert source.flows.dropped == source.messages.dropped == {"undrained": 1}
+    assert source.flows.received == source.messages.received == 4
+    source.close()
+    assert source.flows.received == 4
+
+
 def month(folder: Path, files: int, rows: int) -> int:
     """A month of interval files of so many conn lines each; the number of flows."""
     for at in range(files):
