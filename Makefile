@@ -34,8 +34,8 @@ bench: $(VENV)/.dev             ## every claim of speed, as a ratio against a re
 	$(BIN)/python benchmarks/context.py
 	$(BIN)/python benchmarks/whole_path.py
 
-lab: $(VENV)/.dev               ## traffic of both lab networks, recorded by a real Zeek (root)
-	for network in A B; do \
+lab: $(VENV)/.dev               ## traffic of the lab networks, recorded by a real Zeek (root)
+	for network in A B C D; do \
 	  $(BIN)/python -m tests.lab --network $$network --out build/lab && \
 	  $(BIN)/python -m tests.lab record --pcap build/lab/$$network.pcap \
 	    --truth build/lab/$$network.truth.json --out build/lab/$$network.mtrec \

@@ -9,13 +9,26 @@ from datetime import date
 from pathlib import Path
 
 from metatap.demo import read_labels
-from tests.lab import packs, recording, truth
+from tests.lab import counts, packs, recording, truth
 from tests.lab.networks import NETWORKS
 from tests.lab.run import run
 
 _TOOLS = (
     *("ip", "nft", "sysctl", "tcpdump", "nginx", "dnsmasq", "iodine", "iodined", "nmap", "hydra"),
-    *("/usr/sbin/sshd", "ssh", "curl", "wget", "dig", "ping", "openssl"),
+    *(
+        "/usr/sbin/sshd",
+        "ssh",
+        "curl",
+        "wget",
+        "dig",
+        "ping",
+        "openssl",
+        "logger",
+        "lftp",
+        "vsftpd",
+    ),
+    *("medusa", "ncrack", "masscan", "mausezahn", "hping3", "slowhttptest", "dns2tcpc", "dns2tcpd"),
+    *("mosquitto", "mosquitto_pub", "mosquitto_sub", "snmpd", "snmpget", "snmpbulkwalk"),
 )
 
 
@@ -46,8 +59,8 @@ def _label(argv: Sequence[str]) -> None:
     parser.add_argument("--truth", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(argv)
-    counts = truth.label_log(args.conn, truth.load(args.truth), args.out)
-    for (label, family), count in sorted(counts.items()):
+    found = truth.label_log(args.conn, truth.load(args.truth), args.out)
+    for (label, family), count in sorted(found.items()):
         _say(f"{label:10} {family:16} {count:6}")
 
 
@@ -73,7 +86,14 @@ def _packs(argv: Sequence[str]) -> None:
     packs.write_starters(args.recording, read_labels(args.labels), args.out, args.created)
 
 
-_COMMANDS = {"label": _label, "record": _record, "packs": _packs}
+def _counts(argv: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.lab counts")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the labels")
+    args = parser.parse_args(argv)
+    sys.stdout.write(counts.table(args.data))
+
+
+_COMMANDS = {"label": _label, "record": _record, "packs": _packs, "counts": _counts}
 
 
 def main() -> None:

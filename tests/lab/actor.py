@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.lab import netns, topology
-from tests.lab.servers import Services
+from tests.lab.services import Services
 from tests.lab.spec import Host
 
 
@@ -68,11 +68,13 @@ class Actor:
         tls = self.rng.choice(([], [], ["--tls-max", "1.2"]))
         self.run(["curl", "-s", "-k", "-m", "20", "-A", agent, *tls, *words])
 
+    def servers(self, role: str) -> list[Host]:
+        """Servers with a role that benign traffic of this host may go to."""
+        return self.services.network.open_to(self.host, role)
+
     def pick(self, role: str) -> Host:
-        """A random server with a role that benign traffic of this host may go to."""
-        network = self.services.network
-        barred = network.off_limits(self.host.name)
-        return self.rng.choice([host for host in network.having(role) if host.name not in barred])
+        """A random one of these servers."""
+        return self.rng.choice(self.servers(role))
 
     def base(self, server: Host) -> str:
         """A web server's address with a random one of its schemes and ports."""

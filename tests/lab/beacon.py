@@ -10,6 +10,7 @@ import base64
 import contextlib
 import http.client
 import random
+import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +35,13 @@ def _exchange(args: argparse.Namespace, method: str, uri: str, body: bytes | Non
         "Cookie": f"SID={args.identity}",
         "Connection": "close",
     }
-    connection = http.client.HTTPConnection(args.host, args.port, timeout=5)
+    connection = (
+        http.client.HTTPSConnection(
+            args.host, args.port, timeout=5, context=ssl._create_unverified_context()
+        )
+        if args.tls
+        else http.client.HTTPConnection(args.host, args.port, timeout=5)
+    )
     with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
         connection.request(method, uri, body=body, headers=headers)
         connection.getresponse().read()
@@ -54,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--post-bytes", type=int, nargs=2, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--tls", action="store_true", help="accept any certificate")
     parser.add_argument("--seed", type=int, required=True)
     args = parser.parse_args(argv)
     rng = random.Random(args.seed)

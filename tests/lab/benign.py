@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from tests.lab import responders, zone
+from tests.lab import machine_habits, responders, zone
 from tests.lab.actor import Actor, Tally
 from tests.lab.content import prose
-from tests.lab.servers import Services
+from tests.lab.services import Services
 from tests.lab.spec import Habit
 
 _ASKPASS = '#!/bin/sh\nhead -n 1 "$LAB_WORDS"\nsed -i 1d "$LAB_WORDS"\n'
@@ -75,12 +75,7 @@ def poll_status(actor: Actor) -> None:
 
 def health(actor: Actor) -> None:
     """A monitoring script opens and closes the usual ports of all servers."""
-    barred = actor.services.network.off_limits(actor.host.name)
-    servers = [
-        host
-        for host in actor.services.network.having("ssh")
-        if host.name not in barred and "far-end" not in host.roles
-    ]
+    servers = [host for host in actor.servers("ssh") if "far-end" not in host.roles]
     targets = [f"{host.addr}:{port}" for host in servers for port in _HEALTH_PORTS]
     actor.run([sys.executable, "-m", responders.__name__, "touch", *targets])
 
@@ -185,8 +180,25 @@ ACTIONS: dict[str, Callable[[Actor], None]] = {
         *(browse, browse_parallel, browse_fresh, download, upload, form, poll_status, health),
         *(lookup, lookup_batch, retry_closed, retry_dark, ping, clock, push),
         *(ssh_key, ssh_session, ssh_password, ssh_typo, scp, sftp),
+        *machine_habits.ACTIONS,
     )
 }
+
+GOES_TO: dict[str, str] = {
+    **dict.fromkeys(("browse", "browse_parallel", "browse_fresh", "form"), "browse"),
+    **dict.fromkeys(("download", "upload"), "store"),
+    **dict.fromkeys(("lookup", "lookup_batch"), "dns"),
+    **dict.fromkeys(("health", "ssh_key", "ssh_session", "ssh_password", "ssh_typo"), "ssh"),
+    **dict.fromkeys(("scp", "sftp"), "ssh"),
+    "poll_status": "status",
+    "retry_closed": "closed",
+    "retry_dark": "dark",
+    "ping": "browse",
+    "clock": "ntp",
+    "push": "hub",
+    **machine_habits.GOES_TO,
+}
+"""Action → the role of the servers it goes to."""
 
 
 def _repeat(actor: Actor, habit: Habit, stop: threading.Event, tally: Tally) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from tests.lab import attacks, benign, link, netns, servers, topology, truth
 from tests.lab.actor import Tally
-from tests.lab.networks import check
+from tests.lab.check import check
+from tests.lab.services import Services
 from tests.lab.spec import Network
 
 _SETTLE_S = 2.0
@@ -45,7 +46,7 @@ def _raise_interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _traffic(services: servers.Services, seed: int, say: Say) -> tuple[truth.Rule, ...]:
+def _traffic(services: Services, seed: int, say: Say) -> tuple[truth.Rule, ...]:
     """Make all traffic of a run; returns the rules of its attacks."""
     network, stop, tally = services.network, threading.Event(), Tally()
     stage = attacks.Stage(services, seed, stop, time.monotonic() + network.duration_s)
@@ -78,11 +79,11 @@ def run(network: Network, out: Path, seed: int, say: Say) -> None:
         tempfile.TemporaryDirectory(prefix="mtlab-") as work,
         netns.cleaned(topology.prefix(network)),
     ):
-        services = servers.Services(network, Path(work), random.Random(f"{seed}/{network.name}"))
+        services = Services(network, Path(work), random.Random(f"{seed}/{network.name}"))
         etc = servers.prepare(services)
         topology.build(network, etc, seed, services.logs)
         started = servers.start(services)
-        attacks.tunnel_server(services)
+        started += attacks.start_servers(services)
         time.sleep(_SETTLE_S)
         dead = [process.args for process in started if process.poll() is not None]
         if dead:
@@ -90,7 +91,10 @@ def run(network: Network, out: Path, seed: int, say: Say) -> None:
         t0 = time.time()
         with _capture(network, pcap, say):
             rules = _traffic(services, seed, say)
-        places = {"monitor": [network.seen_as(host.name) for host in network.having("monitor")]}
+        places = {
+            role: [network.seen_as(host.name) for host in network.having(role)]
+            for role in ("monitor", "ftp")
+        }
         families = truth.benign_families(places)
         labels = truth.Truth(network.name, network.title, t0, time.time(), rules, families)
         labels.save(pcap.with_suffix(".truth.json"))

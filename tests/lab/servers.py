@@ -1,45 +1,18 @@
-"""Configuration and start of the real servers: nginx, dnsmasq, sshd, and two small responders."""
+"""Configuration and start of the servers: nginx, dnsmasq, sshd, two responders, machines' own."""
 
-import random
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.lab import netns, responders, topology
-from tests.lab.content import Site, write_site
-from tests.lab.spec import Beacon, Host, Network
+from tests.lab import machine_servers, netns, responders, topology
+from tests.lab.content import write_site
+from tests.lab.services import Services
+from tests.lab.spec import Host
+from tests.lab.threats import Beacon
 from tests.lab.zone import zone_lines
 
 _BASE_UID = 61_000
-
-
-@dataclass(slots=True)
-class Services:
-    """Everything clients must know: sites by host name, users' passwords, key files.
-
-    ``work`` is a scratch folder that every lab user may pass through but not list.
-    """
-
-    network: Network
-    work: Path
-    rng: random.Random
-    sites: dict[str, Site] = field(default_factory=dict)
-    passwords: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def logs(self) -> Path:
-        """Folder of the servers' logs."""
-        return self.work / "log"
-
-    def key(self, user: str) -> Path:
-        """A user's private ssh key."""
-        return self.work / "keys" / user
-
-    def namespace(self, host: Host) -> str:
-        """The namespace of a host."""
-        return topology.namespace(self.network, host.name)
 
 
 def prepare(services: Services) -> dict[str, dict[str, str]]:
@@ -109,14 +82,14 @@ def _nginx(services: Services, host: Host) -> list[str]:
         f"listen {port}{' ssl' if scheme == 'https' else ''};\n"
         for scheme, port in network.web_ports
     )
-    beacon = next(attack for attack in network.attacks if isinstance(attack, Beacon))
     places = """
         location /upload { return 200 "stored\\n"; }
         location /form { return 200 "<html><body>thank you</body></html>"; }
         location /api { default_type application/json; }
     """
-    if "c2" in host.roles:
-        places = f"location / {{ return 200 '{beacon.reply}'; }}"
+    for attack in network.attacks:
+        if isinstance(attack, Beacon) and host.name in attack.targets:
+            places = f"location / {{ return 200 '{attack.reply}'; }}"
     extra = "\n".join(style.extra)
     text = f"""
         user root;
@@ -195,6 +168,7 @@ _DAEMONS: dict[str, Callable[[Services, Host], list[str]]] = {
     "ssh": _sshd,
     "ntp": _responder("serve-clock"),
     "hub": _responder("serve-push"),
+    **machine_servers.DAEMONS,
 }
 
 

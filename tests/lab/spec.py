@@ -4,6 +4,8 @@ import ipaddress
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tests.lab.threats import Attack
+
 Side = Literal["edge", "core"]
 
 
@@ -37,6 +39,11 @@ class Host:
     roles: frozenset[str]
     fqdn: str = ""
     more_addrs: tuple[str, ...] = ()
+
+
+def host(name: str, subnet: str, addr: str, roles: str, fqdn: str = "") -> Host:
+    """A host from a line of a table; ``roles`` are separated by spaces."""
+    return Host(name, subnet, addr, frozenset(roles.split()), fqdn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,64 +102,6 @@ class Habit:
 
 
 @dataclass(frozen=True, slots=True)
-class PortScan:
-    """A run of nmap from one client against ``addrs`` (T1046)."""
-
-    source: str
-    targets: tuple[str, ...]
-    flags: tuple[str, ...]
-    ports: str
-    start_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class BruteForce:
-    """A run of hydra against one ssh server (T1110.001); ``words`` is the list's length."""
-
-    source: str
-    targets: tuple[str, ...]
-    users: tuple[str, ...]
-    words: int
-    flags: tuple[str, ...]
-    start_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Tunnel:
-    """Sessions of iodine, one after the other (T1071.004); ``session_s`` s each ± 40 %."""
-
-    source: str
-    targets: tuple[str, ...]
-    domain: str
-    inside: str
-    flags: tuple[str, ...]
-    sessions: int
-    session_s: float
-    start_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Beacon:
-    """An HTTP beacon (T1071.001): check-ins every ``interval_s`` ± ``jitter`` (a share)."""
-
-    source: str
-    targets: tuple[str, ...]
-    port: int
-    uri: str
-    post_uri: str
-    agent: str
-    interval_s: float
-    jitter: float
-    post_every: int
-    post_bytes: tuple[int, int]
-    reply: str
-    start_s: float
-
-
-Attack = PortScan | BruteForce | Tunnel | Beacon
-
-
-@dataclass(frozen=True, slots=True)
 class Network:
     """A whole network: topology, looks of its services, habits of its people, attacks.
 
@@ -206,3 +155,8 @@ class Network:
             if self.seen_as(attack.source) == seen
             for target in attack.targets
         )
+
+    def open_to(self, client: Host, role: str) -> list[Host]:
+        """Servers with a role that benign traffic of a client may go to, in table order."""
+        barred = self.off_limits(client.name)
+        return [host for host in self.having(role) if host.name not in barred]

@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.benign import ACTIONS
-from tests.lab.networks import NETWORKS, check
-from tests.lab.spec import PortScan
+from tests.lab.benign import ACTIONS, GOES_TO
+from tests.lab.check import check
+from tests.lab.networks import NETWORKS
+from tests.lab.spec import Habit
+from tests.lab.threats import PortScan
 from tests.lab.truth import MALICIOUS, Match, Rule, Truth, benign_families, label_log, load
 
-SCAN = Rule("scan", "T1046", MALICIOUS, Match("10.0.0.1", "10.0.0.2", None, "tcp", 10.0, 20.0))
+SCAN = Rule(
+    *("scan", "T1046", MALICIOUS),
+    Match("10.0.0.1", "10.0.0.2", None, "tcp", 10.0, 20.0),
+    "nmap",
+)
 TRUTH = Truth("T", "test", 0.0, 99.0, (SCAN,), benign_families({"monitor": ["10.0.0.9"]}))
 
 
@@ -28,12 +34,51 @@ def test_two_addresses_decide_a_label(name: str) -> None:
     check(NETWORKS[name])
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
-def test_every_habit_is_an_action_of_some_host(name: str) -> None:
-    """A misspelt action or role in the table would silently make no traffic."""
-    for habit in NETWORKS[name].habits:
-        assert habit.action in ACTIONS
-        assert NETWORKS[name].having(habit.role)
+def test_every_action_goes_somewhere() -> None:
+    """An action without a role of servers could not be held against what is off limits."""
+    assert GOES_TO.keys() == ACTIONS.keys()
+
+
+def test_every_pair_of_networks_with_a_technique_differs_in_tool_or_flags() -> None:
+    """Support of one network and positives of another are never the same command."""
+    seen = [
+        (type(attack), attack.tool, getattr(attack, "flags", attack))
+        for network in NETWORKS.values()
+        for attack in network.attacks
+    ]
+    assert all(seen.count(attack) == 1 for attack in seen)
+
+
+def test_clinic_and_plant_use_other_tools_than_the_first_two() -> None:
+    """What the tool looks like and what the technique looks like can be told apart."""
+    first, later = ("A", "B"), ("C", "D")
+    for kind in ("ssh_bruteforce", "dns_tunnel"):
+        tools = {
+            network.name: {attack.tool for attack in network.attacks if attack.family == kind}
+            for network in NETWORKS.values()
+        }
+        assert all(tools[one].isdisjoint(tools[other]) for one in first for other in later)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"habits": (Habit("browze", "desk", 1),)}, "nobody does browze"),
+        ({"habits": (Habit("browse", "typist", 1),)}, "nobody does browse"),
+        ({"habits": (Habit("mqtt_publish", "desk", 1),)}, "no server for mqtt_publish"),
+        ({"attacks": (PortScan("ws3", ("db1",), (), "1", 0, "hydra"),)}, "no port_scan by hydra"),
+        (
+            {"attacks": (PortScan("ws1", ("web1", "app1", "site1", "site2"), (), "1", 0),)},
+            "ws1 has no server for browse",
+        ),
+    ],
+)
+def test_a_table_that_would_make_no_traffic_is_refused(
+    change: dict[str, tuple[object, ...]], message: str
+) -> None:
+    """A misspelt word in a table would silently leave something out."""
+    with pytest.raises(ValueError, match=message):
+        check(replace(NETWORKS["A"], **change))  # type: ignore[arg-type]
 
 
 def test_sharing_source_and_target_is_refused() -> None:
@@ -57,7 +102,8 @@ def test_every_connection_gets_one_row(tmp_path: Path) -> None:
     log.write_text("".join(json.dumps(record) + "\n" for record in conns))
     counts = label_log(log, TRUTH, out)
     with out.open() as table:
-        families = {row["uid"]: row["family"] for row in csv.DictReader(table)}
+        rows = {row["uid"]: row for row in csv.DictReader(table)}
+    families = {uid: row["family"] for uid, row in rows.items()}
     assert families == {
         "scan": "scan",
         "turned": "scan",
@@ -66,6 +112,8 @@ def test_every_connection_gets_one_row(tmp_path: Path) -> None:
         "watch": "monitoring",
     }
     assert counts.total() == len(conns)
+    assert {row["tool"] for row in rows.values() if row["label"] == MALICIOUS} == {"nmap"}
+    assert {row["tool"] for row in rows.values() if row["label"] != MALICIOUS} == {""}
 
 
 def test_rules_survive_a_round_trip(tmp_path: Path) -> None:

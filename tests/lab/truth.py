@@ -5,6 +5,7 @@ decide the label; benign families only sort what is left. Times are seconds sinc
 """
 
 import csv
+import gzip
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,12 +50,13 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a match means: family, ATT&CK technique (empty for benign), label."""
+    """What a match means: family, ATT&CK technique and tool (empty for benign), label."""
 
     family: str
     technique: str
     label: str
     match: Match
+    tool: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,11 @@ class Truth:
 
 
 def benign_families(places: Mapping[str, Sequence[str]]) -> tuple[Rule, ...]:
-    """Rules that sort benign traffic, first hit first; ``places`` are addresses by role."""
+    """Rules that sort benign traffic, first hit first.
+
+    ``places`` are addresses of ``monitor``, a client, and ``ftp``, a server whose data
+    connections have any port.
+    """
     matches = [
         *(("monitoring", Match(orig_h=addr, proto="tcp")) for addr in places["monitor"]),
         *(("misconfigured", Match(resp_p=port, proto="tcp")) for port in (9090,)),
@@ -94,6 +100,12 @@ def benign_families(places: Mapping[str, Sequence[str]]) -> tuple[Rule, ...]:
         *(("dns", Match(resp_p=53, proto=proto)) for proto in ("udp", "tcp")),
         ("time", Match(resp_p=123, proto="udp")),
         ("icmp", Match(proto="icmp")),
+        ("mqtt", Match(resp_p=1883, proto="tcp")),
+        ("modbus", Match(resp_p=502, proto="tcp")),
+        ("hl7", Match(resp_p=2575, proto="tcp")),
+        ("snmp", Match(resp_p=161, proto="udp")),
+        ("syslog", Match(resp_p=514, proto="udp")),
+        *(("ftp", Match(resp_h=addr, proto="tcp")) for addr in places.get("ftp", ())),
     ]
     return tuple(Rule(family, "", BENIGN, match) for family, match in matches)
 
@@ -106,6 +118,13 @@ def load(path: Path) -> Truth:
     return Truth(**raw)
 
 
+def _text(log: Path) -> TextIO:
+    """A log, compressed or not."""
+    if log.suffix == ".gz":
+        return gzip.open(log, "rt", encoding="utf-8")
+    return log.open(encoding="utf-8")
+
+
 def connections(log: TextIO) -> Iterator[dict[str, Any]]:
     """Records of a conn.log in JSON."""
     for line in log:
@@ -114,13 +133,13 @@ def connections(log: TextIO) -> Iterator[dict[str, Any]]:
 
 
 def label_log(conn_log: Path, truth: Truth, out: Path) -> Counter[tuple[str, str]]:
-    """Write ``uid,label,family,technique`` for every connection; counts by (label, family)."""
+    """Write ``uid,label,family,technique,tool`` for every connection; counts (label, family)."""
     counts: Counter[tuple[str, str]] = Counter()
-    with conn_log.open() as source, out.open("w", newline="") as sink:
+    with _text(conn_log) as source, out.open("w", newline="") as sink:
         table = csv.writer(sink, lineterminator="\n")
-        table.writerow(("uid", "label", "family", "technique"))
+        table.writerow(("uid", "label", "family", "technique", "tool"))
         for conn in connections(source):
             rule = truth.rule(conn)
-            table.writerow((conn["uid"], rule.label, rule.family, rule.technique))
+            table.writerow((conn["uid"], rule.label, rule.family, rule.technique, rule.tool))
             counts[rule.label, rule.family] += 1
     return counts
