@@ -93,7 +93,7 @@ class Alert:
         uids: Their Zeek uids, the first ones only.
         score: Score of `flow`.
         threshold: The pack's threshold at that time.
-        threshold_source: Where it came from: `reference` or `local`.
+        threshold_source: Where it came from: `reference`, `local` or `model`.
         max_score: Highest score so far.
         max_uid: Zeek uid of the flow with it, "" if absent.
         flow: The flow that opened the aggregate, under Zeek's field names.

@@ -225,14 +225,13 @@ def _alert(alert: Alert) -> dict[str, Any]:
 
 
 def _why(explanation: Explanation) -> dict[str, Any]:
+    nearest = {
+        "index": explanation.nearest_index,
+        "uid": explanation.nearest_uid,
+        "distance": explanation.nearest_distance,
+    }
     return {
-        "nearest": _present(
-            {
-                "index": explanation.nearest_index,
-                "uid": explanation.nearest_uid,
-                "distance": explanation.nearest_distance,
-            }
-        ),
+        "nearest": _present(nearest) if explanation.nearest_index >= 0 else {},
         "reasons": [
             _present(
                 {

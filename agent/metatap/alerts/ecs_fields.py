@@ -121,7 +121,8 @@ FIELDS: tuple[EcsField, ...] = (
     EcsField(
         "metatap.threshold_source",
         "keyword",
-        "`reference`: from the background in the model file; `local`: from this network.",
+        "`reference`: from the background in the model file; `local`: from this network; `model`: "
+        "stated beside a classifier.",
     ),
     EcsField("metatap.max_score", "double", "Highest score so far."),
     _some("metatap.max_uid", "keyword", "Zeek's uid of the flow with it."),

@@ -6,14 +6,13 @@ sensor, so that only a share of the time goes into them; what is most alike is s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import structlog
 
 from metatap.detector.detections import Detections
-from metatap.detector.explanation import Explanation
+from metatap.detector.explanation import NOTHING_KNOWN, Explanation
 from metatap.errors import ModelError
 
 NS = 1_000_000_000
@@ -26,9 +25,6 @@ SAVED = NS // 2
 
 ALWAYS_EVERY = 60 * NS
 """ns; the first alert of a pack, and one of it after each such time, is explained in any case."""
-
-NOTHING_KNOWN = Explanation(-1, "", math.inf, ())
-"""Stands for an explanation that could not be made."""
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +46,9 @@ def nearest(detections: Detections, hits: Sequence[Hit]) -> list[Explanation]:
     _, embeddings = rules.model.score(features, rules.heads)
     found = []
     for (_, pack), embedding in zip(hits, embeddings, strict=True):
+        if not len(rules.support[pack]):
+            found.append(NOTHING_KNOWN)
+            continue
         distance = np.linalg.norm(rules.support[pack] - embedding, axis=1)
         at = int(distance.argmin())
         uids = rules.packs[pack].flows.strings("uid")

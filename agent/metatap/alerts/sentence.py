@@ -17,8 +17,9 @@ def sentence(alert: Alert) -> str:
         flows = "1 flow" if alert.count == 1 else f"{alert.count:,} flows"
         parts.append(f", {flows} in {_span(seconds)}")
     nearest = alert.explanation
-    example = nearest.nearest_uid or f"number {nearest.nearest_index}"
-    parts.append(f"; most like example {example} of pack {alert.rule.id}")
+    if nearest.nearest_index >= 0:
+        example = nearest.nearest_uid or f"number {nearest.nearest_index}"
+        parts.append(f"; most like example {example} of pack {alert.rule.id}")
     parts.append(f"; score {alert.max_score:.2f} over threshold {alert.threshold:.2f}")
     reason = why(alert)
     if reason:

@@ -14,6 +14,7 @@ import click
 from metatap.cli import say
 from metatap.cli.meter import Meter
 from metatap.cli.options import FILE, loader
+from metatap.detector import Scorer
 from metatap.offline.rules import OfflineRules, offline_rules
 from metatap.offline.score import audit
 from metatap.offline.stream import open_sources
@@ -66,15 +67,17 @@ def configuration(model: Path | None, packs: Path | None, rate: float | None) ->
     return loader(None, model, packs, None, {} if rate is None else {RATE: rate})()
 
 
-def ready(config: Config, background: str | None) -> OfflineRules:
+def ready(config: Config, background: str | None, model: Scorer | None = None) -> OfflineRules:
     """Rules made ready; what is not in force, and what the background lost, is said.
+
+    `model` is loaded if it is None.
 
     Raises:
         MetatapError: see `offline_rules`.
     """
     sources = [] if background is None else open_sources([background])
     with Meter("background" if sources else "packs", sources) as meter:
-        found = offline_rules(config, sources, meter.advance)
+        found = offline_rules(config, sources, meter.advance, model)
     for fault in found.faults:
         say(str(fault))
     for name, why in found.rules.refused.items():

@@ -6,6 +6,7 @@ import base64
 import binascii
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -23,10 +24,26 @@ MAX_WIDTH = 4096
 MAX_BACKGROUND = 65536
 """Upper bound of the rows of the reference background."""
 
+MAX_CLASSES = 256
+"""Classes of a classifier or a sequence model, at most."""
+
 INPUTS = ("features", "heads", "support", "support_label", "background")
 OUTPUTS = ("score", "embedding", "head")
 
 FloatArray = npt.NDArray[np.float32]
+
+
+class Kind(StrEnum):
+    """What a model file is asked."""
+
+    META = "meta"
+    """Is this flow like the flows of a pack?"""
+
+    CLASSIFIER = "classifier"
+    """Which class is this flow of?"""
+
+    SEQUENCE = "sequence"
+    """Which class are these consecutive flows of two hosts of?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,75 +99,125 @@ def parse_metadata(props: dict[str, str]) -> Metadata:
     Raises:
         ModelError: a key is missing or malformed; names the key.
     """
-    version = _get(props, "metatap.contract")
-    if version != CONTRACT_VERSION:
-        raise ModelError(f"metatap.contract: version {version!r}, this agent reads 1")
-    names = _json(props, "metatap.features")
-    if not isinstance(names, list) or not 0 < len(names) <= MAX_WIDTH:
-        raise ModelError("metatap.features: not a list of feature names")
-    unknown = [name for name in names if name not in NAMES]
-    if unknown:
-        raise ModelError(f"metatap.features: not features of this agent: {unknown[:5]}")
-    if len(set(names)) < len(names):
-        raise ModelError("metatap.features: a feature stands twice")
+    require_kind(props, Kind.META)
+    names = feature_names(read_json(props, "metatap.features"), "metatap.features")
     width = len(names)
-    ground = _json(props, "metatap.background")
-    embedding = _array(ground, "metatap.background", "embedding", (None, None), MAX_BACKGROUND)
+    ground = read_json(props, "metatap.background")
+    embedding = read_array(ground, "metatap.background", "embedding", (None, None), MAX_BACKGROUND)
     background = Background(
         embedding,
-        *(_array(ground, "metatap.background", key, (width,)) for key in ("median", "low", "high")),
+        *(
+            read_array(ground, "metatap.background", key, (width,))
+            for key in ("median", "low", "high")
+        ),
     )
-    _known("metatap.background.embedding", embedding)
-    test = _json(props, "metatap.selftest")
-    support = _array(test, "metatap.selftest", "support", (None, width))
+    require_known("metatap.background.embedding", embedding)
+    test = read_json(props, "metatap.selftest")
+    support = read_array(test, "metatap.selftest", "support", (None, width))
     selftest = SelfTest(
-        _array(test, "metatap.selftest", "features", (8, width)),
+        read_array(test, "metatap.selftest", "features", (8, width)),
         support,
-        _array(test, "metatap.selftest", "support_label", (len(support),)),
-        _array(test, "metatap.selftest", "score", (8,)),
+        read_array(test, "metatap.selftest", "support_label", (len(support),)),
+        read_array(test, "metatap.selftest", "score", (8,)),
     )
-    _known("metatap.selftest.support_label", selftest.support_label)
-    _known("metatap.selftest.score", selftest.score)
-    card = _json(props, "metatap.card")
+    require_known("metatap.selftest.support_label", selftest.support_label)
+    require_known("metatap.selftest.score", selftest.score)
+    card = read_json(props, "metatap.card")
     if not isinstance(card, dict):
         raise ModelError("metatap.card: not an object")
     return Metadata(
-        _get(props, "metatap.name")[:128],
-        _get(props, "metatap.version")[:128],
-        tuple(names),
+        read_text(props, "metatap.name")[:128],
+        read_text(props, "metatap.version")[:128],
+        names,
         background,
         selftest,
         card,
     )
 
 
-def _known(field: str, values: FloatArray) -> None:
+def kind_of(props: dict[str, str]) -> Kind:
+    """The kind of a model with metadata of this contract; `meta` where they name none.
+
+    Raises:
+        ModelError: the contract's version is missing or another, or the kind is not known.
+    """
+    version = read_text(props, "metatap.contract")
+    if version != CONTRACT_VERSION:
+        raise ModelError(f"metatap.contract: version {version[:64]!r}, this agent reads 1")
+    kind = props.get("metatap.kind", Kind.META.value)
+    try:
+        return Kind(kind)
+    except ValueError:
+        raise ModelError(f"metatap.kind: {kind[:64]!r}, none of {', '.join(Kind)}") from None
+
+
+def require_kind(props: dict[str, str], kind: Kind) -> None:
+    """Check that a model is of a kind.
+
+    Raises:
+        ModelError: it is of another.
+    """
+    found = kind_of(props)
+    if found is not kind:
+        raise ModelError(f"metatap.kind: {found}, where a model of kind {kind} is needed")
+
+
+def feature_names(names: Any, field: str) -> tuple[str, ...]:
+    """A list of features as a model file names them.
+
+    Raises:
+        ModelError: it is no list of different features of this agent; names the field.
+    """
+    if not isinstance(names, list) or not 0 < len(names) <= MAX_WIDTH:
+        raise ModelError(f"{field}: not a list of feature names")
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        raise ModelError(f"{field}: not features of this agent: {str(unknown[:5])[:256]}")
+    if len(set(names)) < len(names):
+        raise ModelError(f"{field}: a feature stands twice")
+    return tuple(names)
+
+
+def require_known(field: str, values: FloatArray) -> None:
     """Refuse an array that is empty or has values that are not finite."""
     if not values.size or not np.isfinite(values).all():
         raise ModelError(f"{field}: empty, or not finite")
 
 
-def _get(props: dict[str, str], key: str) -> str:
+def read_text(props: dict[str, str], key: str) -> str:
+    """A text of the metadata; ModelError where there is none."""
     if key not in props:
         raise ModelError(f"{key}: missing")
     return props[key]
 
 
-def _json(props: dict[str, str], key: str) -> Any:
+def read_json(props: dict[str, str], key: str) -> Any:
+    """A JSON value of the metadata; ModelError where there is none or it is malformed."""
     try:
-        return msgspec.json.decode(_get(props, key))
+        return msgspec.json.decode(read_text(props, key))
     except (msgspec.DecodeError, RecursionError) as error:
         raise ModelError(f"{key}: {error}") from None
 
 
-def _array(
+def read_array(
     parent: Any,
     where: str,
     key: str,
     shape: tuple[int | None, ...],
     limit: int = MAX_WIDTH,
 ) -> FloatArray:
-    """An array of a metadata object as float32; None in `shape` is any length up to `limit`."""
+    """An array of a metadata object as float32.
+
+    Args:
+        parent: The object.
+        where: Its key in the metadata.
+        key: The array's key in it.
+        shape: Length of each axis, None = any up to `limit`.
+        limit: Longest axis.
+
+    Raises:
+        ModelError: it is not there, not as declared or not of this shape; names the field.
+    """
     field = f"{where}.{key}"
     item = parent.get(key) if isinstance(parent, dict) else None
     if not isinstance(item, dict) or set(item) != {"dtype", "shape", "data"}:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from metatap.context.layout import SCALES
 from metatap.detector.detections import Detections
-from metatap.detector.explanation import Explanation, Reason
+from metatap.detector.explanation import NOTHING_KNOWN, Explanation, Reason
 from metatap.features.table import FEATURES, INDEX, Feature, Scale
 
 FloatArray = npt.NDArray[np.float32]
@@ -22,8 +23,9 @@ def explain(detections: Detections, row: int, pack: int) -> Explanation:
     """Explain one hit.
 
     A feature's weight is by how much the score falls when its value is replaced by the median of
-    the model's training background (occlusion, Zeiler & Fergus 2014). One-hot flags of the same
-    field are replaced together. Protocol and service, and what the flow lacks, are no reasons.
+    the model's training background, or taken away where the model has none (occlusion, Zeiler &
+    Fergus 2014). One-hot flags of the same field are replaced together. Protocol and service, and
+    what the flow lacks, are no reasons.
 
     Args:
         detections: The scored batch.
@@ -38,7 +40,7 @@ def explain(detections: Detections, row: int, pack: int) -> Explanation:
     flow = model.select(detections.features[row : row + 1])
     names = model.meta.features
     groups = feature_groups(names)
-    median = model.meta.background.median
+    median = model.typical
     variants = np.repeat(flow, len(groups) + 1, axis=0)
     for at, columns in enumerate(groups):
         variants[at + 1, columns] = median[columns]
@@ -52,6 +54,8 @@ def explain(detections: Detections, row: int, pack: int) -> Explanation:
         if reason is not None and not _said(reason, reasons):
             reasons.append(reason)
     support = rules.support[pack]
+    if not len(support):
+        return replace(NOTHING_KNOWN, reasons=tuple(reasons))
     distance = np.linalg.norm(support - embedding[0], axis=1)
     nearest = int(distance.argmin())
     uid = rules.packs[pack].flows.strings("uid")

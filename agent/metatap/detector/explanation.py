@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -31,7 +32,8 @@ class Explanation:
     """Why a flow reached a pack's threshold.
 
     Attributes:
-        nearest_index: Index, from 0, of the pack's support flow that is most alike.
+        nearest_index: Index, from 0, of the pack's support flow that is most alike; -1 where
+            nothing is known of it.
         nearest_uid: Its uid, "" where the pack does not give one.
         nearest_distance: Euclidean distance to it in the embedding.
         reasons: The features that moved the score most, falling.
@@ -41,3 +43,7 @@ class Explanation:
     nearest_uid: str
     nearest_distance: float
     reasons: tuple[Reason, ...]
+
+
+NOTHING_KNOWN = Explanation(-1, "", math.inf, ())
+"""Stands for an explanation that could not be made; the nearest flow of a rule without flows."""

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
-from metatap.detector.contract import (
-    INPUTS,
-    MAX_FILE_BYTES,
-    OUTPUTS,
-    Metadata,
-    parse_metadata,
-)
+from metatap.detector.contract import INPUTS, OUTPUTS, Metadata, parse_metadata
+from metatap.detector.onnx_file import OnnxFile
 from metatap.errors import ModelError
 from metatap.features.table import INDEX, NAMES
 
@@ -47,22 +40,20 @@ class Model:
         depth: d, width of the embedding.
     """
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
-        """Load and check a model file.
+    def __init__(self, path: Path | OnnxFile, *, threads: int = 1) -> None:
+        """Load and check a model file of kind `meta`.
 
         Args:
-            path: The `.onnx` file.
-            threads: Threads of ONNX Runtime within one operator.
+            path: The `.onnx` file, or what `OnnxFile.open` made of it.
+            threads: Threads of ONNX Runtime within one operator, where it is not open yet.
 
         Raises:
             ModelError: the file breaks docs/model.md; names the file and the fault.
         """
-        self.path = path
+        self._file = path if isinstance(path, OnnxFile) else OnnxFile.open(path, threads=threads)
+        self.path, self.sha256 = self._file.path, self._file.sha256
         try:
-            content = _read(path)
-            self.sha256 = hashlib.sha256(content).hexdigest()
-            self._session = _session(content, threads)
-            self.meta: Metadata = parse_metadata(_props(self._session))
+            self.meta: Metadata = parse_metadata(self._file.props)
             self.width = len(self.meta.features)
             self.depth = self.meta.background.embedding.shape[1]
             self._check_graph()
@@ -70,7 +61,12 @@ class Model:
             self._select = None if names == NAMES else np.array([INDEX[name] for name in names])
             self._selftest()
         except ModelError as error:
-            raise ModelError(f"{path}: {error}") from None
+            raise ModelError(f"{self.path}: {error}") from None
+
+    @property
+    def typical(self) -> FloatArray:
+        """float32 [F], what stands for a feature that is left out of an explanation."""
+        return self.meta.background.median
 
     def select(self, features: FloatArray) -> FloatArray:
         """The columns this model takes, [n, F], of the agent's full matrix."""
@@ -141,16 +137,12 @@ class Model:
         )
 
     def _run(self, *inputs: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        feed = dict(zip(INPUTS, inputs, strict=True))
-        try:
-            score, embedding, head = self._session.run(OUTPUTS, feed)
-        except Exception as error:  # noqa: BLE001 - the session raises many types without a base
-            raise ModelError(f"{self.path}: {error}") from None
+        score, embedding, head = self._file.run(OUTPUTS, dict(zip(INPUTS, inputs, strict=True)))
         return score, embedding, head
 
     def _check_graph(self) -> None:
-        inputs = {item.name: item for item in self._session.get_inputs()}
-        outputs = {item.name: item for item in self._session.get_outputs()}
+        inputs = {item.name: item for item in self._file.session.get_inputs()}
+        outputs = {item.name: item for item in self._file.session.get_outputs()}
         if set(inputs) != set(INPUTS) or not set(OUTPUTS) <= set(outputs):
             raise ModelError(f"inputs {sorted(inputs)} or outputs {sorted(outputs)} are not ours")
         fixed = {
@@ -174,34 +166,3 @@ class Model:
         worst = float(np.abs(score[:, 0] - test.score).max())
         if not worst <= SELFTEST_TOLERANCE:
             raise ModelError(f"self-test: scores differ by {worst:.2g}")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise ModelError(f"can't be read: {error.strerror}") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise ModelError(f"larger than {MAX_FILE_BYTES} bytes")
-    return content
-
-
-def _props(session: ort.InferenceSession) -> dict[str, str]:
-    try:
-        return dict(session.get_modelmeta().custom_metadata_map)
-    except UnicodeDecodeError as error:
-        raise ModelError(f"metadata: {error}") from None
-
-
-def _session(content: bytes, threads: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Idle threads that spin would burn a core on a quiet network.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001 - the session raises many types without a base
-        raise ModelError(f"not a model ONNX Runtime accepts: {error}") from None

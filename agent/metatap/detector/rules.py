@@ -1,4 +1,7 @@
-"""Model and packs made ready: one head and one threshold a pack, stacked for scoring."""
+"""Model and packs made ready: one head and one threshold a pack, stacked for scoring.
+
+A classifier's classes are rules of the same form, without flows.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
+from metatap.detector.classifier import Classifier
+from metatap.detector.load import Scorer
 from metatap.detector.model import Model
 from metatap.detector.ready import Ready, make_ready
 from metatap.errors import ModelError
@@ -22,6 +27,9 @@ REFERENCE = "reference"
 LOCAL = "local"
 """`threshold_source` of thresholds from a background of the user's own."""
 
+IN_MODEL = "model"
+"""`threshold_source` of thresholds that a classifier's description states."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -32,20 +40,34 @@ class RuleSet:
     Attributes:
         model: The model.
         packs: The P packs in force.
-        heads: float32 [d + 1, P'], P' = P padded to a multiple of 8.
+        heads: float32 [D, P'], from the model's `stack`; P' ≥ P, padded.
         thresholds: float32 [P'], +inf for padding: a score at or above it is a hit.
-        support: For each pack, embeddings float32 [k, d] of its support flows.
+        support: For each pack, embeddings float32 [k, d] of its support flows; k = 0 for a class.
         refused: Pack id → why it is not in force.
-        threshold_source: Where the thresholds come from: `reference` or `local`.
+        threshold_source: Where the thresholds come from: `reference`, `local` or `model`.
     """
 
-    model: Model
+    model: Scorer
     packs: tuple[Pack, ...]
     heads: FloatArray
     thresholds: FloatArray
     support: tuple[FloatArray, ...]
     refused: dict[str, str]
     threshold_source: str = REFERENCE
+
+    @classmethod
+    def of_classes(cls, model: Classifier) -> RuleSet:
+        """The rules of a classifier: its classes, with the thresholds of its description."""
+        rules = model.meta.rules
+        return cls(
+            model,
+            tuple(rule.pack for rule in rules),
+            model.stack([rule.column for rule in rules]),
+            np.array([rule.threshold for rule in rules], np.float32),
+            tuple(np.zeros((0, len(model.meta.classes)), np.float32) for _ in rules),
+            {},
+            IN_MODEL,
+        )
 
     @classmethod
     def build(

@@ -22,6 +22,12 @@ RowArray = npt.NDArray[np.intp]
 
 BENIGN, MALICIOUS, UNKNOWN = "benign", "malicious", "unknown"
 
+ANY = "*"
+"""As the label of a threat: every label that is not that of benign flows, and it is the family
+where there is none."""
+
+_SAY_NOTHING = ("", "-", UNKNOWN)
+
 NO_FAMILY = "(none)"
 """Family of a labelled flow without one."""
 
@@ -80,36 +86,59 @@ class Labels(Protocol):
 
 
 @dataclass(slots=True)
-class _Reader:
-    """Text → label. Upper and lower case are alike."""
+class LabelReader:
+    """Text → label. Upper and lower case are alike.
+
+    Attributes:
+        malicious: The label of a threat, or `ANY`.
+        benign: The labels of benign flows.
+        known: What was read before.
+    """
 
     malicious: str
+    benign: Sequence[str] = (BENIGN,)
     known: dict[tuple[str | None, str | None], Label] = field(default_factory=dict)
 
     def read(self, label: str | None, family: str | None) -> Label:
+        """The label that two texts, None where absent, say."""
         found = self.known.get((label, family))
         if found is None:
-            words = {self.malicious.strip().casefold(): MALICIOUS, BENIGN: BENIGN}
-            word = words.get(_stripped(label).casefold(), UNKNOWN)
-            found = NOTHING if word == UNKNOWN else Label(word, _stripped(family) or NO_FAMILY)
+            found = self._made(_stripped(label), _stripped(family))
             self.known[label, family] = found
         return found
+
+    def _made(self, label: str, family: str) -> Label:
+        if label.casefold() in {word.strip().casefold() for word in self.benign}:
+            return Label(BENIGN, family or NO_FAMILY)
+        if self.malicious == ANY and label.casefold() not in _SAY_NOTHING:
+            return Label(MALICIOUS, family or label)
+        if label and label.casefold() == self.malicious.strip().casefold():
+            return Label(MALICIOUS, family or NO_FAMILY)
+        return NOTHING
 
 
 class FieldLabels:
     """Labels from fields that a source keeps beside its batches."""
 
-    def __init__(self, label: str, family: str | None, malicious: str = MALICIOUS) -> None:
+    def __init__(
+        self,
+        label: str,
+        family: str | None,
+        malicious: str = MALICIOUS,
+        *,
+        benign: Sequence[str] = (BENIGN,),
+    ) -> None:
         """Keep the names.
 
         Args:
             label: Field of the label.
             family: Field of the family; None: there is none.
-            malicious: The label's value for a threat.
+            malicious: The label's value for a threat, or `ANY`.
+            benign: Its values for benign flows.
         """
         self.fields = (label,) if family is None else (label, family)
         self._label, self._family = label, family
-        self._reader = _Reader(malicious)
+        self._reader = LabelReader(malicious, benign)
         self._unknown: Counter[str] = Counter()
         self._absent = dict.fromkeys(self.fields)
 
@@ -142,18 +171,26 @@ class FieldLabels:
 
 
 class FileLabels:
-    """Labels from a CSV with the columns `uid`, `label` and, if there are any, `family`."""
+    """Labels from a CSV: columns `uid`, `label` and, if there are any, `family`, `capture`."""
 
-    def __init__(self, path: Path, malicious: str = MALICIOUS) -> None:
+    def __init__(
+        self, path: Path, malicious: str = MALICIOUS, *, benign: Sequence[str] = (BENIGN,)
+    ) -> None:
         """Read the file; it is held in memory.
+
+        Args:
+            path: The file.
+            malicious: The label's value for a threat, or `ANY`.
+            benign: Its values for benign flows.
 
         Raises:
             MetatapError: a column is missing, or a uid has two labels; names file and line.
             OSError: it can't be read.
         """
-        self._reader = _Reader(malicious)
+        self._reader = LabelReader(malicious, benign)
         self._unknown: Counter[str] = Counter()
         self._labels: dict[str, tuple[str, str]] = {}
+        self._captures: dict[str, str] = {}
         self._seen: set[str] = set()
         self._repeated: set[str] = set()
         self._read(path)
@@ -177,6 +214,13 @@ class FileLabels:
         found = [self._reader.read(*pair) for pair in pairs]
         _count(self._unknown, (label for label, _ in pairs), found)
         return found
+
+    def captures(self, batch: FlowBatch, rows: RowArray) -> list[str]:
+        """The captures of k rows as the file names them, "" where it names none."""
+        if not self._captures:
+            return [""] * len(rows)
+        every = uid_texts(batch)
+        return [self._captures.get(every[row], "") for row in rows.tolist()]
 
     def tally(self) -> Tally:
         """Other labels, labels that no flow had so far, and uids on several flows."""
@@ -208,6 +252,8 @@ class FileLabels:
         if before != pair:
             here, above = (" ".join(filter(None, found)) for found in (pair, before))
             raise MetatapError(printable(f"{place}: {uid}: is {here} here, {above} above"))
+        if capture := _stripped(row.get("capture")):
+            self._captures[uid] = capture
 
 
 def _stripped(text: str | None) -> str:

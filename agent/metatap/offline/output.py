@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from metatap.detector import RuleSet
 from metatap.errors import MetatapError
+from metatap.offline.class_writers import ClassCsvWriter, ClassParquetWriter, ClassWriter
 from metatap.offline.parquet import ParquetWriter
 from metatap.offline.writers import STDOUT, CsvWriter, Writer, check_folder
 
@@ -39,3 +41,16 @@ def open_writer(path: Path, rules: RuleSet) -> Writer:
     if path.name.endswith(".parquet"):
         return ParquetWriter(path, rules)
     return CsvWriter(path, rules)
+
+
+def open_class_writer(path: Path, classes: Sequence[str]) -> ClassWriter:
+    """A writer of classes of flows, not yet entered; path and errors as for `open_writer`.
+
+    Args:
+        path: As for `open_writer`.
+        classes: Names of the C classes.
+    """
+    check_target(path)
+    if path.name.endswith(".parquet"):
+        return ClassParquetWriter(path, classes)
+    return ClassCsvWriter(path, classes)

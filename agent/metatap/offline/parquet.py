@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,34 +28,25 @@ def _pyarrow() -> Any:
     return pa
 
 
-class ParquetWriter:
-    """Scores as Parquet, exactly as they are.
+class ParquetFile:
+    """A Parquet file being written in row groups; a context manager."""
 
-    uid is large_string, pack dictionary, score and threshold float32, alert uint8.
-    """
-
-    def __init__(self, path: Path, rules: RuleSet) -> None:
+    def __init__(self, path: Path, columns: Sequence[str], types: Sequence[str]) -> None:
         """Open nothing yet.
 
         Args:
             path: The file.
-            rules: What the flows are scored with.
+            columns: Names of the columns.
+            types: Their types, as pyarrow's aliases; `word` for a dictionary of strings.
 
         Raises:
             MetatapError: pyarrow is not installed.
         """
         self._pa = pa = _pyarrow()
         self._path = path
-        self._names = pa.array([pack.id for pack in rules.packs], pa.string())
-        self._thresholds = rules.thresholds[: len(rules.packs)]
-        types = (
-            pa.large_string(),
-            pa.dictionary(pa.int32(), pa.string()),
-            pa.float32(),
-            pa.float32(),
-            pa.uint8(),
-        )
-        self._schema = pa.schema(list(zip(COLUMNS, types, strict=True)))
+        words = pa.dictionary(pa.int32(), pa.string())
+        kinds = [words if name == "word" else pa.type_for_alias(name) for name in types]
+        self._schema = pa.schema(list(zip(columns, kinds, strict=True)))
         self._held: list[Any] = []
         self._held_rows = 0
         self._part: PartFile
@@ -65,29 +57,13 @@ class ParquetWriter:
         self._file = self._pa.parquet.ParquetWriter(str(self._part.part), self._schema)
         return self
 
-    def write(self, scored: ScoredBatch) -> int:
-        """Write a row for each flow and pack; returns their number."""
-        pa = self._pa
-        flows, packs = scored.scores.shape
-        uids = uid_column(scored.batch)
-        buffers = [
-            None,
-            *(pa.py_buffer(np.ascontiguousarray(x)) for x in (uids.offsets, uids.data)),
-        ]
-        column = pa.Array.from_buffers(pa.large_string(), flows, buffers)
-        index = pa.array(np.tile(np.arange(packs, dtype=np.int32), flows))
-        arrays = [
-            column.take(pa.array(np.repeat(np.arange(flows), packs))),
-            pa.DictionaryArray.from_arrays(index, self._names),
-            pa.array(scored.scores.ravel()),
-            pa.array(np.tile(self._thresholds, flows)),
-            pa.array(scored.alerts.ravel().astype(np.uint8)),
-        ]
-        self._held.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
-        self._held_rows += scored.scores.size
+    def add(self, arrays: Sequence[Any]) -> None:
+        """Write rows, one array a column."""
+        batch = self._pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+        self._held.append(batch)
+        self._held_rows += batch.num_rows
         if self._held_rows >= GROUP_ROWS:
             self._flush()
-        return scored.scores.size
 
     def _flush(self) -> None:
         self._file.write_table(
@@ -109,3 +85,46 @@ class ParquetWriter:
             whole = kind is None
         finally:
             self._part.end(whole=whole)
+
+
+class ParquetWriter(ParquetFile):
+    """Scores as Parquet, exactly as they are.
+
+    uid is large_string, pack dictionary, score and threshold float32, alert uint8.
+    """
+
+    def __init__(self, path: Path, rules: RuleSet) -> None:
+        """Open nothing yet.
+
+        Args:
+            path: The file.
+            rules: What the flows are scored with.
+
+        Raises:
+            MetatapError: pyarrow is not installed.
+        """
+        super().__init__(path, COLUMNS, ("large_string", "word", "float32", "float32", "uint8"))
+        self._names = self._pa.array([pack.id for pack in rules.packs], self._pa.string())
+        self._thresholds = rules.thresholds[: len(rules.packs)]
+
+    def write(self, scored: ScoredBatch) -> int:
+        """Write a row for each flow and pack; returns their number."""
+        pa = self._pa
+        flows, packs = scored.scores.shape
+        uids = uid_column(scored.batch)
+        buffers = [
+            None,
+            *(pa.py_buffer(np.ascontiguousarray(x)) for x in (uids.offsets, uids.data)),
+        ]
+        column = pa.Array.from_buffers(pa.large_string(), flows, buffers)
+        index = pa.array(np.tile(np.arange(packs, dtype=np.int32), flows))
+        self.add(
+            [
+                column.take(pa.array(np.repeat(np.arange(flows), packs))),
+                pa.DictionaryArray.from_arrays(index, self._names),
+                pa.array(scored.scores.ravel()),
+                pa.array(np.tile(self._thresholds, flows)),
+                pa.array(scored.alerts.ravel().astype(np.uint8)),
+            ]
+        )
+        return scored.scores.size

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from metatap.context import Context
-from metatap.detector import Model, RuleSet, shipped_model
+from metatap.detector import Classifier, RuleSet, Scorer, open_scorer, shipped_model
 from metatap.errors import ConfigError, PackError
 from metatap.offline.background import FloatArray, sample_background
 from metatap.offline.stream import flows
@@ -34,6 +34,7 @@ def offline_rules(
     config: Config,
     background: Sequence[Source] = (),
     on_batch: Callable[[int], None] | None = None,
+    model: Scorer | None = None,
 ) -> OfflineRules:
     """Load model and packs and make them ready.
 
@@ -41,12 +42,18 @@ def offline_rules(
         config: Says which model, which packs and the rate of the thresholds.
         background: Open sources of benign flows; read to their end.
         on_batch: Told the number of flows of each batch of them.
+        model: The model, loaded already; None: it is loaded.
 
     Raises:
-        MetatapError: the model, the folder of packs or the background is unusable, or no pack is
-            in force.
+        MetatapError: the model, the folder of packs or the background is unusable, no pack is
+            in force, or packs or a background are given beside a classifier.
     """
-    model = Model(config.model or shipped_model(), threads=config.detector.threads)
+    if model is None:
+        model = open_scorer(config.model or shipped_model(), threads=config.detector.threads)
+    if isinstance(model, Classifier):
+        if background or config.packs is not None:
+            raise ConfigError(f"{model.path}: a classifier takes neither packs nor a background")
+        return OfflineRules(RuleSet.of_classes(model), ())
     packs, faults = load_packs(config)
     embedding: FloatArray | None = None
     if background:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -97,21 +98,18 @@ def write_whole(path: Path, data: bytes) -> None:
         part.end(whole=whole)
 
 
-class CsvWriter:
-    """Scores as CSV; numbers with six digits, as `%.6g` gives them."""
+class CsvFile:
+    """A CSV file being written; a context manager."""
 
-    def __init__(self, path: Path, rules: RuleSet) -> None:
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
         """Open nothing yet.
 
         Args:
             path: `-` for standard output; compressed if it ends in `.gz`.
-            rules: What the flows are scored with.
+            columns: The first line.
         """
         self._path = path
-        self._row = "".join(
-            f"%s,{pack.id.replace('%', '%%')},%.6g,{threshold:.6g},%d\n"
-            for pack, threshold in zip(rules.packs, rules.thresholds.tolist(), strict=False)
-        )
+        self._columns = columns
         self._file: _Bytes
         self._open = ExitStack()
         self._part: PartFile | None = None
@@ -127,20 +125,12 @@ class CsvWriter:
                 name = self._path.name.removesuffix(".gz")
                 self._file = zipped = gzip.GzipFile(name, "wb", _GZIP_LEVEL, file, mtime=0)
                 self._open.callback(zipped.close)
-        self._file.write((",".join(COLUMNS) + "\n").encode())
+        self.add(",".join(self._columns) + "\n")
         return self
 
-    def write(self, scored: ScoredBatch) -> int:
-        """Write a row for each flow and pack; returns their number."""
-        values = np.empty((*scored.scores.shape, 3), np.object_)
-        values[:, :, 0] = np.array(
-            [_cell(uid) for uid in uid_texts(scored.batch)], np.object_
-        ).reshape(-1, 1)
-        values[:, :, 1] = scored.scores
-        values[:, :, 2] = scored.alerts
-        text = self._row * scored.batch.rows % tuple(values.ravel().tolist())
+    def add(self, text: str) -> None:
+        """Write whole lines."""
         self._file.write(text.encode())
-        return scored.scores.size
 
     def __exit__(
         self,
@@ -159,7 +149,35 @@ class CsvWriter:
                 self._part.end(whole=whole)
 
 
-def _cell(text: str) -> str:
+class CsvWriter(CsvFile):
+    """Scores as CSV; numbers with six digits, as `%.6g` gives them."""
+
+    def __init__(self, path: Path, rules: RuleSet) -> None:
+        """Open nothing yet.
+
+        Args:
+            path: As for `CsvFile`.
+            rules: What the flows are scored with.
+        """
+        super().__init__(path, COLUMNS)
+        self._row = "".join(
+            f"%s,{pack.id.replace('%', '%%')},%.6g,{threshold:.6g},%d\n"
+            for pack, threshold in zip(rules.packs, rules.thresholds.tolist(), strict=False)
+        )
+
+    def write(self, scored: ScoredBatch) -> int:
+        """Write a row for each flow and pack; returns their number."""
+        values = np.empty((*scored.scores.shape, 3), np.object_)
+        values[:, :, 0] = np.array(
+            [cell(uid) for uid in uid_texts(scored.batch)], np.object_
+        ).reshape(-1, 1)
+        values[:, :, 1] = scored.scores
+        values[:, :, 2] = scored.alerts
+        self.add(self._row * scored.batch.rows % tuple(values.ravel().tolist()))
+        return scored.scores.size
+
+
+def cell(text: str) -> str:
     """A text as a cell of CSV (RFC 4180)."""
     if text.isalnum() or not any(char in text for char in _QUOTED):
         return text

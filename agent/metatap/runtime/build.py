@@ -12,7 +12,7 @@ import structlog
 
 from metatap.alerts import Aggregator
 from metatap.context import Context
-from metatap.detector import Detector, Model, RuleSet, shipped_model
+from metatap.detector import Classifier, Detector, RuleSet, open_scorer, shipped_model
 from metatap.errors import ConfigError, PackError
 from metatap.packs import Pack, load_folder
 from metatap.runtime.pipeline import Pipeline
@@ -31,13 +31,20 @@ def shipped_packs() -> Path:
 def build_rules(config: Config) -> RuleSet:
     """Load model and packs and make them ready.
 
-    A pack that is wrong is logged and left out; the others are unaffected.
+    A pack that is wrong is logged and left out; the others are unaffected. A classifier needs no
+    packs.
 
     Raises:
         ModelError: the model is unusable.
         ConfigError: the folder of packs can't be read.
     """
-    model = Model(config.model or shipped_model(), threads=config.detector.threads)
+    model = open_scorer(config.model or shipped_model(), threads=config.detector.threads)
+    if isinstance(model, Classifier):
+        if config.packs is not None:
+            log.warning(
+                "packs_unused", folder=str(config.packs), reason="the model is a classifier"
+            )
+        return RuleSet.of_classes(model)
     packs, faults = load_packs(config)
     for fault in faults:
         log.warning("pack_invalid", reason=str(fault))

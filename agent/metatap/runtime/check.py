@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from metatap.context import CONTEXT_VERSION
-from metatap.detector import Model, RuleSet, shipped_model
+from metatap.detector import Classifier, Model, RuleSet, open_scorer, shipped_model
 from metatap.errors import ConfigError, ModelError, SourceError
+from metatap.packs import Pack
 from metatap.runtime.build import load_packs, shipped_packs
 from metatap.runtime.settings import Config, FileSinkConfig, SinkConfig, SourceConfig
 from metatap.sources.endpoint import parse_endpoint
@@ -45,25 +46,42 @@ def check(load: Callable[[], Config]) -> Findings:
     faults += [fault for item in config.sources for fault in _source_faults(item)]
     faults += [fault for item in config.sinks for fault in _sink_faults(item)]
     try:
+        model = open_scorer(config.model or shipped_model(), threads=config.detector.threads)
+    except ModelError as error:
+        faults += [*_packs(config)[1], str(error)]
+        return Findings(tuple(faults), tuple(notes))
+    notes.append(f"model: {model.meta.name} {model.meta.version}, sha256 {model.sha256[:12]}")
+    if isinstance(model, Classifier):
+        if config.packs is not None:
+            notes.append(f"{config.packs}: not used, since the model is a classifier")
+        rules = RuleSet.of_classes(model)
+        notes += [f"class {pack.id}: threshold {at:.2f}" for pack, at in _thresholds(rules)]
+        return Findings(tuple(faults), tuple(notes))
+    packs, bad = _packs(config)
+    found = _rules(config, model, packs)
+    return Findings((*faults, *bad, *found.faults), (*notes, *found.notes))
+
+
+def _packs(config: Config) -> tuple[list[Pack], list[str]]:
+    """The packs, and the faults of their files."""
+    try:
         packs, bad = load_packs(config)
     except ConfigError as error:
-        packs, bad = [], []
-        faults += error.faults
-    faults += [line for error in bad for line in error.faults]
-    try:
-        model = Model(config.model or shipped_model(), threads=config.detector.threads)
-    except ModelError as error:
-        return Findings((*faults, str(error)), tuple(notes))
-    notes.append(f"model: {model.meta.name} {model.meta.version}, sha256 {model.sha256[:12]}")
+        return [], list(error.faults)
+    return packs, [line for error in bad for line in error.faults]
+
+
+def _rules(config: Config, model: Model, packs: Sequence[Pack]) -> Findings:
+    """What is to be said of packs made ready."""
     rules = RuleSet.build(model, packs, config.detector.false_positive_rate)
-    notes += [
+    notes = [
         f"{pack.path}: its contexts are of version {pack.context_ignored}, this agent's of version "
         f"{CONTEXT_VERSION}: they are not used"
         for pack in packs
         if pack.context_ignored
     ]
     paths = {pack.id: pack.path for pack in packs}
-    faults += [f"{paths[name]}: refused: {why}" for name, why in rules.refused.items()]
+    faults = [f"{paths[name]}: refused: {why}" for name, why in rules.refused.items()]
     if not rules.packs:
         faults.append(f"{config.packs or shipped_packs()}: no pack is in force")
     limit = 1.0 / len(model.meta.background.embedding)
@@ -72,12 +90,15 @@ def check(load: Callable[[], Config]) -> Findings:
             f"detector.false_positive_rate {config.detector.false_positive_rate:g}: thresholds "
             f"can't be set for less than {limit:.1e} by the model's reference background"
         )
-    for pack, threshold in zip(rules.packs, rules.thresholds.tolist(), strict=False):
-        flows = pack.flows.rows
-        notes.append(
-            f"pack {pack.id}: {flows} flows, threshold {threshold:.2f} ({rules.threshold_source})"
-        )
+    notes += [
+        f"pack {pack.id}: {pack.flows.rows} flows, threshold {at:.2f} ({rules.threshold_source})"
+        for pack, at in _thresholds(rules)
+    ]
     return Findings(tuple(faults), tuple(notes))
+
+
+def _thresholds(rules: RuleSet) -> Iterator[tuple[Pack, float]]:
+    return zip(rules.packs, rules.thresholds.tolist(), strict=False)
 
 
 def _source_faults(item: SourceConfig) -> list[str]:

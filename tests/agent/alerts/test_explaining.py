@@ -18,9 +18,10 @@ from tests.agent.alerts.scored import (
 )
 
 from metatap.alerts import Aggregator, encode_ecs
-from metatap.alerts.explaining import NOTHING_KNOWN, Explainer, nearest
+from metatap.alerts.explaining import Explainer, nearest
 from metatap.detector import Detections, Detector, Explanation, Model, RuleSet, shipped_model
 from metatap.detector.explain import explain
+from metatap.detector.explanation import NOTHING_KNOWN
 from metatap.errors import ModelError
 from metatap.packs import load_folder
 from metatap.runtime.build import shipped_packs
@@ -130,4 +131,6 @@ def test_a_model_that_fails_costs_the_explanation_only() -> None:
     (alert,) = aggregator.add(detections([flow("C1")]))
     assert alert.explanation == NOTHING_KNOWN
     assert aggregator.unexplained == 1
-    assert json.loads(encode_ecs(alert))["metatap"]["nearest"]["index"] == -1
+    document = json.loads(encode_ecs(alert))
+    assert "nearest" not in document["metatap"]
+    assert "example" not in document["message"]

@@ -16,7 +16,7 @@ from tests.agent.offline.written import OFFICE, conn_line, lab_rules, write_conn
 
 from metatap.context import Context
 from metatap.counters import Counters
-from metatap.detector import Detector, RuleSet
+from metatap.detector import Detector, Model, RuleSet
 from metatap.errors import MetatapError
 from metatap.flow import FlowBatch, from_rows
 from metatap.offline.background import sample_background
@@ -196,6 +196,7 @@ def test_the_background_is_a_uniform_sample(rules: RuleSet) -> None:
         for part in numbers.tolist()
     ]
     model = rules.model
+    assert isinstance(model, Model)
 
     def stream() -> Iterator[tuple[FlowBatch, FloatArray]]:
         return with_context(batches, Context())

@@ -1,0 +1,98 @@
+"""A sequence model: which class are consecutive flows of two hosts of?"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from metatap.detector.onnx_file import OnnxFile
+from metatap.detector.sequence_contract import (
+    SEQUENCE_INPUTS,
+    SEQUENCE_OUTPUT,
+    SequenceMetadata,
+    parse_sequence_metadata,
+)
+from metatap.errors import ModelError
+from metatap.features.table import INDEX
+
+FloatArray = npt.NDArray[np.float32]
+
+AT_ONCE = 256
+"""Sequences scored in one run: a convolution holds 32 planes of each."""
+
+SELFTEST_TOLERANCE = 1e-3
+
+
+class SequenceModel:
+    """A sequence model, checked and ready.
+
+    Attributes:
+        meta: Its metadata.
+    """
+
+    def __init__(self, file: OnnxFile) -> None:
+        """Check a model of kind `sequence`.
+
+        Args:
+            file: The open file.
+
+        Raises:
+            ModelError: the file breaks docs/model.md; names the file and the fault.
+        """
+        self._file = file
+        try:
+            self.meta: SequenceMetadata = parse_sequence_metadata(file.props)
+            self._columns = np.array([INDEX[name] for name in self.meta.features])
+            self._check_graph()
+            self._selftest()
+        except ModelError as error:
+            raise ModelError(f"{file.path}: {error}") from None
+
+    def select(self, features: FloatArray) -> FloatArray:
+        """The columns this model takes, [n, F], of the agent's full matrix."""
+        return features[:, self._columns]
+
+    def classify(self, sequences: FloatArray, mask: FloatArray) -> FloatArray:
+        """The probability of each class.
+
+        Args:
+            sequences: float32 [m, L, F], raw features, NaN = absent; padding after the flows.
+            mask: float32 [m, L], 1 = a flow, 0 = padding; at least one flow a sequence.
+
+        Returns:
+            float32 [m, C].
+
+        Raises:
+            ModelError: the model can't score them; names the file.
+        """
+        parts = [np.zeros((0, len(self.meta.classes)), np.float32)]
+        for at in range(0, len(sequences), AT_ONCE):
+            part = slice(at, at + AT_ONCE)
+            feed = dict(zip(SEQUENCE_INPUTS, (sequences[part], mask[part]), strict=True))
+            found = self._file.run([SEQUENCE_OUTPUT], feed)[0]
+            if found.shape != (len(sequences[part]), len(self.meta.classes)):
+                raise ModelError(f"{self._file.path}: {SEQUENCE_OUTPUT}: shape {found.shape}")
+            if not np.isfinite(found).all():
+                raise ModelError(f"{self._file.path}: {SEQUENCE_OUTPUT}: not finite")
+            parts.append(found)
+        return np.concatenate(parts)
+
+    def _check_graph(self) -> None:
+        inputs = {item.name: item for item in self._file.session.get_inputs()}
+        outputs = {item.name: item for item in self._file.session.get_outputs()}
+        if set(inputs) != set(SEQUENCE_INPUTS) or SEQUENCE_OUTPUT not in outputs:
+            raise ModelError(f"inputs {sorted(inputs)} or outputs {sorted(outputs)} are not ours")
+        length, width = self.meta.length, len(self.meta.features)
+        for name, sizes in (("sequences", [length, width]), ("mask", [length])):
+            if list(inputs[name].shape[1:]) != sizes:
+                raise ModelError(f"input {name}: shape {inputs[name].shape}, not [n, {sizes}]")
+        for name, item in (inputs | outputs).items():
+            if item.type != "tensor(float)":
+                raise ModelError(f"{name}: {item.type}, not float32")
+
+    def _selftest(self) -> None:
+        test = self.meta.selftest
+        found = self.classify(test.sequences, test.mask)
+        worst = float(np.abs(found - test.probability).max())
+        if not worst <= SELFTEST_TOLERANCE:
+            raise ModelError(f"self-test: probabilities differ by {worst:.2g}")
