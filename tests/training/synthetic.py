@@ -40,6 +40,9 @@ def block(name: str, label: int, network: str, rows: int, seed: int) -> Flows:
         capture=np.array([f"{network}/{at % 2}" for at in range(rows)]),
         scope=np.full(rows, "flow"),
         service=np.full(rows, service),
+        ts=1e9 + np.sort(rng.random(rows)) * 3600,
+        host=np.array([f"10.0.0.{at % 5}" for at in range(rows)]),
+        uid_hash=rng.integers(0, 2**63, rows).astype(np.uint64),
     )
 
 

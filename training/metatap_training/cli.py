@@ -18,11 +18,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from metatap.errors import MetatapError
 from metatap_training import build as work
+from metatap_training.bench.command import bench
+from metatap_training.cli_train import encode, train
 from metatap_training.evaluate.ablation import VARIANTS, Found, ablation_markdown
 from metatap_training.evaluate.folds import FOLDS
 from metatap_training.evaluate.protocol import OPEN, Record, Settings
+from metatap_training.founding.command import founding
 from metatap_training.learners import Recipe
 from metatap_training.report import card_markdown, make_card, summarise
+from metatap_training.report.command import report
 
 _CACHE = Path("build") / "training"
 _CONSOLE = Console(stderr=True)
@@ -61,6 +65,13 @@ def _recipe(steps: int | None) -> Recipe:
 @click.group()
 def cli() -> None:
     """Meta-trains metatap's detector on labelled flows and exports it to ONNX."""
+
+
+cli.add_command(bench)
+cli.add_command(train)
+cli.add_command(encode)
+cli.add_command(founding)
+cli.add_command(report)
 
 
 @cli.command()

@@ -32,6 +32,9 @@ class Flows:
         capture: str [n], unique over all sources.
         scope: str [n], `flow`, `filter` or `capture`: how the label was given.
         service: str [n], application port and protocol, e.g. `tcp/22`; never a feature.
+        ts: float64 [n], s since 1970, NaN = not known; splits by time, never a feature.
+        host: str [n], the originator's address; resampling and budgets, never a feature.
+        uid_hash: uint64 [n], a hash of capture and uid; splits what has no time.
     """
 
     features: FloatArray
@@ -42,6 +45,9 @@ class Flows:
     capture: TextArray
     scope: TextArray
     service: TextArray
+    ts: npt.NDArray[np.float64]
+    host: TextArray
+    uid_hash: npt.NDArray[np.uint64]
 
     def __len__(self) -> int:
         return len(self.label)

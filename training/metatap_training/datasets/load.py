@@ -27,7 +27,7 @@ from metatap_training.datasets.sources import DataError, Source
 REQUIRED = ("capture", "label", "network", "label_scope")
 """What every conn line must say beside its columns."""
 
-KEEP = (*REQUIRED, "family", "proto", "id.resp_p")
+KEEP = (*REQUIRED, "family", "proto", "id.resp_p", "id.orig_h", "ts", "uid")
 """What is read beside the columns."""
 
 CHUNK = 4096
@@ -156,16 +156,27 @@ def _flows(folder: Path, source: Source, features: FloatArray, kept: Kept) -> Fl
         family if family and label != LABELS[UNKNOWN] else ""
         for family, label in zip(kept["family"], labels, strict=True)
     ]
+    captures = [f"{source.name}/{name}" for name in kept["capture"]]
     return Flows(
         features=features,
         label=np.array([LABELS.index(label or "") for label in labels], np.int8),
         family=np.array(family, np.str_),
         network=np.array(kept["network"], np.str_),
         source=np.full(len(labels), source.name),
-        capture=np.array([f"{source.name}/{name}" for name in kept["capture"]], np.str_),
+        capture=np.array(captures, np.str_),
         scope=np.array(kept["label_scope"], np.str_),
         service=np.array(
             [f"{kind}/{port}" for kind, port in zip(kept["proto"], kept["id.resp_p"], strict=True)],
             np.str_,
         ),
+        ts=np.array([np.nan if ts is None else float(ts) for ts in kept["ts"]], np.float64),
+        host=np.array([host or "" for host in kept["id.orig_h"]], np.str_),
+        uid_hash=np.array(
+            [_hash(*key) for key in zip(captures, kept["uid"], strict=True)], np.uint64
+        ),
     )
+
+
+def _hash(*parts: str | None) -> int:
+    """64 bits of texts, the same on every machine."""
+    return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=8).digest())

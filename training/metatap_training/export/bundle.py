@@ -44,6 +44,8 @@ class Bundle:
         support: float32 [k, F], support of the self-test.
         score: float32 [8], what PyTorch scored them.
         provenance: Source → rows of the background that came from it.
+        name: Of the model.
+        version: Likewise.
     """
 
     model: MetaRidge
@@ -54,6 +56,8 @@ class Bundle:
     support: FloatArray
     score: FloatArray
     provenance: dict[str, int]
+    name: str = MODEL_NAME
+    version: str = MODEL_VERSION
 
     def proto(self, card: dict[str, Any]) -> onnx.ModelProto:
         """The whole file."""
@@ -72,8 +76,8 @@ class Bundle:
         }
         props = {
             "metatap.contract": CONTRACT_VERSION,
-            "metatap.name": MODEL_NAME,
-            "metatap.version": MODEL_VERSION,
+            "metatap.name": self.name,
+            "metatap.version": self.version,
             "metatap.features": _json(list(NAMES)),
             "metatap.background": _json(ground),
             "metatap.selftest": _json(test),

@@ -19,8 +19,17 @@ def fit(
     on_step: Callable[[int, float], None] | None = None,
 ) -> tuple[MetaRidge, Scaling]:
     """A model meta-trained on flows, with its normalisation; the same for the same arguments."""
+    make, scaling = samplers(flows, recipe, seed)
+    return train(make(seed), recipe, seed, on_step), scaling
+
+
+def samplers(flows: Flows, recipe: Recipe, seed: int) -> tuple[Callable[[int], Sampler], Scaling]:
+    """What makes samplers of these flows, each from its seed, and the flows' normalisation."""
     scaling = fit_scaling(flows, seed)
     services, keys = service_tasks(flows, service_keys(flows))
     tasks = [*threat_tasks(flows), *services]
-    sampler = Sampler(flows, scaling, tasks=tasks, keys=keys, sizes=recipe.sizes, seed=seed)
-    return train(sampler, recipe, seed, on_step), scaling
+
+    def make(seed: int) -> Sampler:
+        return Sampler(flows, scaling, tasks=tasks, keys=keys, sizes=recipe.sizes, seed=seed)
+
+    return make, scaling

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,7 +18,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from metatap.features import NAMES, Scale, scale_slice
-from metatap_training.episodes import Episode, Sampler, Sizes
+from metatap_training.datasets.flows import FloatArray, IntArray
+from metatap_training.episodes import Episode, Sizes
 from metatap_training.learners.model import MetaRidge, Shape
 from metatap_training.preprocess import is_context
 
@@ -49,11 +51,32 @@ class Recipe:
     drop: float = 0.0
 
 
+class Draws(Protocol):
+    """What draws episodes: a `Sampler`, or several in turn.
+
+    Attributes:
+        scaled: float32 [n, F], normalised features of all flows.
+    """
+
+    scaled: FloatArray
+
+    def spread(self, per_network: int) -> IntArray:
+        """Rows of all networks, at most `per_network` of each."""
+        ...
+
+    def draw(self) -> Episode:
+        """The next episode."""
+        ...
+
+
 def train(
-    sampler: Sampler,
+    sampler: Draws,
     recipe: Recipe,
     seed: int,
     on_step: Callable[[int, float], None] | None = None,
+    *,
+    episodes: int = 1,
+    on_gradients: Callable[[MetaRidge], None] | None = None,
 ) -> MetaRidge:
     """Meta-train a model.
 
@@ -62,6 +85,8 @@ def train(
         recipe: See `Recipe`.
         seed: Seed of weights and noise; with the sampler's seed it fixes the result.
         on_step: Called with step and loss after each step.
+        episodes: Episodes of a step; their gradients are averaged.
+        on_gradients: Called with the model once a step's gradients are there; may change them.
     """
     torch.manual_seed(seed)
     model = MetaRidge(recipe.shape)
@@ -77,13 +102,18 @@ def train(
     for step in range(recipe.steps):
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * _cycle(step / recipe.steps)
-        loss = _loss(model, rows, sampler.draw(), recipe)
         optimiser.zero_grad()
-        torch.autograd.backward(loss)
+        total = 0.0
+        for _ in range(episodes):
+            loss = _loss(model, rows, sampler.draw(), recipe) / episodes
+            torch.autograd.backward(loss)
+            total += float(loss.detach())
+        if on_gradients is not None:
+            on_gradients(model)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         if on_step is not None:
-            on_step(step, float(loss.detach()))
+            on_step(step, total)
     return model.eval()
 
 

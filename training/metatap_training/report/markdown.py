@@ -8,6 +8,7 @@ from typing import Any
 from metatap_training.evaluate.protocol import HOME, NULL, OPEN, RESTRICTED
 from metatap_training.evaluate.scorers import META, META_OPEN, META_PLAIN, NEAREST, PORT
 from metatap_training.report.figures import LOGISTIC
+from metatap_training.report.own import KIND, own_markdown
 
 _METHODS = (META, META_OPEN, META_PLAIN, LOGISTIC, NEAREST, PORT)
 Card = dict[str, Any]
@@ -15,6 +16,8 @@ Card = dict[str, Any]
 
 def card_markdown(card: Card) -> str:
     """The whole document."""
+    if card.get("kind") == KIND:
+        return own_markdown(card)
     parts = [_head(card), _results(card), _families(card), _protocol(card), _data(card)]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 

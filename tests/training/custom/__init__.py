@@ -1,0 +1,1 @@
+"""Tests of training on a user's own flows."""
