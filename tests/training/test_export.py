@@ -19,12 +19,14 @@ from metatap_training.datasets.sources import DataError
 from metatap_training.export import Bundle, build_graph, make_bundle
 from metatap_training.export.parity import Parity, check_parity, hard_rows
 from metatap_training.export.speed import measure, session_of
-from metatap_training.learners import MetaRidge
+from metatap_training.learners import Committee
 from metatap_training.learners.model import Shape
 from metatap_training.preprocess import Scaling, fit_scaling
 from tests.training import synthetic
 
 SHAPE = Shape(dense=8, stumps=8, linear=4)
+MEMBERS = 3
+DEPTH = MEMBERS * SHAPE.depth
 
 
 @pytest.fixture(scope="module")
@@ -38,32 +40,33 @@ def scaling(flows: Flows) -> Scaling:
 
 
 @pytest.fixture(scope="module")
-def model() -> MetaRidge:
+def model() -> Committee:
     """A small model with nothing at its initial value."""
     torch.manual_seed(3)
-    model = MetaRidge(SHAPE)
+    model = Committee.untrained(SHAPE, MEMBERS)
     with torch.no_grad():
-        model.head.prior.normal_(std=0.2)
-        model.head.log_penalty.normal_(-2, 0.5)
-        model.head.log_mass.normal_()
+        for member in model.members:
+            member.head.prior.normal_(std=0.2)
+            member.head.log_penalty.normal_(-2, 0.5)
+            member.head.log_mass.normal_()
     return model.eval()
 
 
 @pytest.fixture(scope="module")
-def session(model: MetaRidge, scaling: Scaling) -> ort.InferenceSession:
+def session(model: Committee, scaling: Scaling) -> ort.InferenceSession:
     return session_of(build_graph(model, scaling).SerializeToString())
 
 
 @pytest.fixture(scope="module")
-def bundle(model: MetaRidge, scaling: Scaling, flows: Flows) -> Bundle:
+def bundle(model: Committee, scaling: Scaling, flows: Flows) -> Bundle:
     return make_bundle(model, scaling, flows, rows=100)
 
 
 def test_onnx_runtime_agrees_with_pytorch(
-    session: ort.InferenceSession, model: MetaRidge, scaling: Scaling, flows: Flows
+    session: ort.InferenceSession, model: Committee, scaling: Scaling, flows: Flows
 ) -> None:
     """Scores, embeddings and heads within 1e-4: K = 1, 5, 10, 64, absent and huge values."""
-    background = np.random.default_rng(0).random((200, SHAPE.depth)).astype(np.float32)
+    background = np.random.default_rng(0).random((200, DEPTH)).astype(np.float32)
     check_parity(session, model, scaling, flows.features[:200], background).require()
 
 
@@ -85,7 +88,7 @@ def test_hard_rows_hold_absent_and_huge_values() -> None:
 
 def test_nothing_to_adapt_gives_a_zero_head(session: ort.InferenceSession) -> None:
     """Zero support and background rows: the branch isn't entered, scoring goes on."""
-    depth = SHAPE.depth
+    depth = DEPTH
     feed = {
         "features": np.ones((8, WIDTH), np.float32),
         "heads": np.ones((depth + 1, 8), np.float32),
@@ -101,17 +104,17 @@ def test_nothing_to_adapt_gives_a_zero_head(session: ort.InferenceSession) -> No
 
 def test_nothing_to_score_still_adapts(session: ort.InferenceSession, flows: Flows) -> None:
     """Zero rows to score, one row to adapt, a background smaller than the hard set."""
-    background = np.random.default_rng(0).random((3, SHAPE.depth)).astype(np.float32)
+    background = np.random.default_rng(0).random((3, DEPTH)).astype(np.float32)
     feed = {
         "features": np.zeros((0, WIDTH), np.float32),
-        "heads": np.zeros((SHAPE.depth + 1, 8), np.float32),
+        "heads": np.zeros((DEPTH + 1, 8), np.float32),
         "support": flows.features[:1],
         "support_label": np.ones(1, np.float32),
         "background": background,
     }
     score, embedding, head = session.run(["score", "embedding", "head"], feed)
     assert score.shape == (0, 8)
-    assert embedding.shape == (0, SHAPE.depth)
+    assert embedding.shape == (0, DEPTH)
     assert np.isfinite(head).all()
     assert head.any()
 
@@ -122,15 +125,15 @@ def test_only_counter_examples_still_give_a_finite_head(
     """A pack without examples is refused elsewhere; the graph must not produce NaN."""
     feed = {
         "features": np.zeros((0, WIDTH), np.float32),
-        "heads": np.zeros((SHAPE.depth + 1, 8), np.float32),
+        "heads": np.zeros((DEPTH + 1, 8), np.float32),
         "support": flows.features[:2],
         "support_label": np.zeros(2, np.float32),
-        "background": np.random.default_rng(0).random((50, SHAPE.depth)).astype(np.float32),
+        "background": np.random.default_rng(0).random((50, DEPTH)).astype(np.float32),
     }
     assert np.isfinite(session.run(["head"], feed)[0]).all()
 
 
-def test_only_standard_operators_of_an_old_opset(model: MetaRidge, scaling: Scaling) -> None:
+def test_only_standard_operators_of_an_old_opset(model: Committee, scaling: Scaling) -> None:
     """Older runtimes must read the file."""
     proto = build_graph(model, scaling)
     assert [(item.domain, item.version) for item in proto.opset_import] == [("", 17)]
@@ -174,7 +177,7 @@ def test_a_file_that_is_too_large_is_not_written(bundle: Bundle, tmp_path: Path)
 
 
 def test_a_column_that_was_never_present_has_no_quantiles(
-    model: MetaRidge, scaling: Scaling, flows: Flows
+    model: Committee, scaling: Scaling, flows: Flows
 ) -> None:
     """NaN says so; the JSON itself holds no NaN."""
     features = flows.features.copy()
@@ -189,6 +192,6 @@ def test_a_column_that_was_never_present_has_no_quantiles(
 
 def test_cost_is_measured(session: ort.InferenceSession, flows: Flows) -> None:
     """Both figures are there and positive."""
-    cost = measure(session, flows.features, np.zeros((50, SHAPE.depth), np.float32))
+    cost = measure(session, flows.features, np.zeros((50, DEPTH), np.float32))
     assert cost["flows_per_second"] > 0
     assert cost["adapt_ms"] > 0

@@ -28,7 +28,7 @@ from metatap_training.evaluate.protocol import (
     run_fold,
 )
 from metatap_training.evaluate.scorers import META, cut, meta_scores
-from metatap_training.learners import MetaRidge, Recipe
+from metatap_training.learners import Committee, Recipe
 from metatap_training.learners.fit import fit
 from metatap_training.learners.model import Shape
 from metatap_training.preprocess import Scaling, is_context, without
@@ -39,7 +39,9 @@ from tests.training import synthetic
 GROUPS = {family: f"group-{family}" for family in synthetic.FAMILIES}
 FOLD = Fold("one", ("group-worm",), ("east", "west"))
 SIZES = Sizes(tasks=4, background=96, negatives=128, queries=12, own=8, networks=1)
-RECIPE = Recipe(shape=Shape(dense=12, stumps=12, linear=8), sizes=SIZES, steps=60)
+RECIPE = Recipe(
+    shape=Shape(dense=12, stumps=12, linear=8), sizes=SIZES, members=2, steps=60, drop=0.0
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -57,7 +59,7 @@ def flows() -> Flows:
     return synthetic.flows()
 
 
-def quality(model: MetaRidge, scaling: Scaling, flows: Flows) -> float:
+def quality(model: Committee, scaling: Scaling, flows: Flows) -> float:
     """Mean AUPRC over the held-out family's draws."""
     scaled = scaling.apply(flows.features)
     values = []
@@ -76,15 +78,19 @@ def test_training_repeats_and_lowers_its_loss(flows: Flows) -> None:
     other, _ = fit(part, RECIPE, 1)
     for a, b in zip(one.parameters(), two.parameters(), strict=True):
         assert torch.equal(a, b)
-    assert not torch.equal(one.trunk.wide.weight, other.trunk.wide.weight)
+    first, second = one.members[0].trunk.wide.weight, other.members[0].trunk.wide.weight
+    assert not torch.equal(first, second)
+    assert not torch.equal(first, one.members[1].trunk.wide.weight)
     assert np.mean(losses[-15:]) < np.mean(losses[:15])
 
 
 def test_training_improves_on_a_family_it_never_saw(flows: Flows) -> None:
     """Against the same trunk before its first step of any size."""
     part = training_part(flows, FOLD, GROUPS)
-    untrained = fit(part, Recipe(shape=RECIPE.shape, sizes=SIZES, steps=1, rate=0.0), 0)
-    trained = fit(part, Recipe(shape=RECIPE.shape, sizes=SIZES, steps=150), 0)
+    untrained = fit(
+        part, Recipe(shape=RECIPE.shape, sizes=SIZES, members=2, drop=0.0, steps=1, rate=0.0), 0
+    )
+    trained = fit(part, Recipe(shape=RECIPE.shape, sizes=SIZES, members=2, drop=0.0, steps=150), 0)
     assert quality(*trained, flows) > quality(*untrained, flows)
 
 
@@ -128,7 +134,7 @@ def test_columns_that_one_network_lacks_are_taken_from_all(flows: Flows) -> None
 def records(flows: Flows) -> list[Record]:
     """One fold with few draws."""
     settings = Settings(draws=2, supports=(2, 5))
-    recipe = Recipe(shape=RECIPE.shape, sizes=SIZES, steps=30)
+    recipe = Recipe(shape=RECIPE.shape, sizes=SIZES, members=2, drop=0.0, steps=30)
     return run_fold(Parts(flows, flows, flows), FOLD, GROUPS, recipe, settings)
 
 
@@ -150,7 +156,7 @@ def test_every_method_is_measured_on_every_draw(records: list[Record]) -> None:
 def test_a_fold_repeats(flows: Flows, records: list[Record]) -> None:
     """The same command gives the same metrics."""
     settings = Settings(draws=2, supports=(2, 5))
-    recipe = Recipe(shape=RECIPE.shape, sizes=SIZES, steps=30)
+    recipe = Recipe(shape=RECIPE.shape, sizes=SIZES, members=2, drop=0.0, steps=30)
     again = run_fold(Parts(flows, flows, flows), FOLD, GROUPS, recipe, settings)
     assert [asdict(record) for record in again] == [asdict(record) for record in records]
 
@@ -187,7 +193,7 @@ def test_at_home_the_negatives_are_of_the_threats_own_networks(flows: Flows) -> 
 def test_an_ablation_measures_every_variant_on_the_same_draws(flows: Flows) -> None:
     """What is left out is left out: a model without any context does not see it."""
     settings = Settings(draws=1, supports=(2,))
-    recipe = Recipe(shape=RECIPE.shape, sizes=SIZES, steps=5)
+    recipe = Recipe(shape=RECIPE.shape, sizes=SIZES, members=2, drop=0.0, steps=5)
     found = [
         row
         for variant in ("all features", "no context")

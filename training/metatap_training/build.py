@@ -135,7 +135,9 @@ def _fold(data: Data, at: int, recipe: Recipe, settings: Settings) -> list[Recor
 def train_final(data: Data, recipe: Recipe, seed: int, on_step: Step) -> Bundle:
     """The model of all groups, with its reference background and self-test."""
     torch.set_num_threads(1)
-    model, scaling = fit(data.trainable, recipe, seed, lambda *_: on_step(1 / recipe.steps))
+    model, scaling = fit(
+        data.trainable, recipe, seed, lambda *_: on_step(1 / recipe.steps / recipe.members)
+    )
     return make_bundle(model, scaling, data.under(Terms.YES))
 
 

@@ -11,20 +11,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from metatap.features.table import INDEX
 from metatap_training.datasets import Flows
 from metatap_training.datasets.sources import DataError
 from metatap_training.distributed import Lanes, World, fit_in
 from metatap_training.episodes import Sizes
-from metatap_training.learners import MetaRidge, Recipe, train
+from metatap_training.learners import Committee, Recipe, train
+from metatap_training.learners.committee import member_seed
 from metatap_training.learners.fit import fit, samplers
 from metatap_training.learners.model import Shape
 from tests.training import synthetic
 
 SIZES = Sizes(tasks=4, background=96, negatives=128, queries=12, own=8, networks=1)
-RECIPE = Recipe(shape=Shape(dense=12, stumps=12, linear=8), sizes=SIZES, steps=12, drop=0.05)
+RECIPE = Recipe(
+    shape=Shape(dense=12, stumps=12, linear=8), sizes=SIZES, members=2, steps=12, drop=0.05
+)
 SEED = 3
 ROOT = Path(__file__).parents[3]
 
@@ -42,7 +45,7 @@ def flows() -> Flows:
     return synthetic.flows()
 
 
-def weights(model: MetaRidge) -> dict[str, Tensor]:
+def weights(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach() for name, value in model.state_dict().items()}
 
 
@@ -70,13 +73,12 @@ def test_two_processes_learn_what_one_with_two_episodes_a_step_learns(
     """The same loss at every step and the same weights, noise and dropped columns included."""
     make, _ = samplers(flows, RECIPE, SEED)
     losses: list[float] = []
-    alone = train(
-        Lanes(make, SEED, [0, 1]),
-        RECIPE,
-        SEED,
-        lambda _, loss: losses.append(loss),
-        episodes=2,
-    )
+    members = []
+    for number in range(RECIPE.members):
+        own = member_seed(SEED, number)
+        lanes = Lanes(make, own, [0, 1])
+        members.append(train(lanes, RECIPE, own, lambda _, loss: losses.append(loss), episodes=2))
+    alone = Committee(members)
     both = started(tmp_path)
     for name, value in weights(alone).items():
         for one in both:

@@ -14,7 +14,7 @@ from metatap_training.baselines.logistic import logistic
 from metatap_training.bench.problem import Answer, Problem
 from metatap_training.datasets import Flows
 from metatap_training.evaluate.scorers import Cut, meta_scores
-from metatap_training.learners import MetaRidge, Recipe
+from metatap_training.learners import Committee, Recipe
 from metatap_training.learners.fit import fit, samplers
 from metatap_training.learners.train import Draws
 from metatap_training.preprocess import Scaling
@@ -35,7 +35,7 @@ class Head(StrEnum):
 class FittedLearner:
     """A meta-trained model, its normalisation, and the head on top of it."""
 
-    model: MetaRidge
+    model: Committee
     scaling: Scaling
     head: Head = Head.OWN
 
@@ -96,7 +96,7 @@ class Learner:
     def read(self, path: Path) -> FittedLearner:
         """A file of `FittedLearner.save`, of a model of this recipe."""
         kept = torch.load(path, weights_only=True)
-        model = MetaRidge(self.recipe.shape)
+        model = Committee.untrained(self.recipe.shape, self.recipe.members)
         model.load_state_dict(kept["model"])
         scaling = kept["scaling"]
         normal = Scaling(scaling["mean"].numpy(), scaling["std"].numpy())

@@ -22,7 +22,7 @@ from metatap_training.datasets.sources import DataError
 from metatap_training.evaluate.draws import BACKGROUND, NEGATIVES, QUERIES, Draw
 from metatap_training.evaluate.protocol import RATE
 from metatap_training.evaluate.scorers import BASELINES, META, cut, meta_scores
-from metatap_training.learners import MetaRidge
+from metatap_training.learners import Committee
 from metatap_training.preprocess import Scaling
 from metatap_training.preprocess.clean import row_ids
 
@@ -50,7 +50,7 @@ class Holdout:
     families: tuple[str, ...]
     flows: Flows
 
-    def measure(self, model: MetaRidge, scaling: Scaling, seed: int) -> dict[str, Any]:
+    def measure(self, model: Committee, scaling: Scaling, seed: int) -> dict[str, Any]:
         """TPR at `RATE` of every method on each family, the mean of `DRAWS` draws.
 
         Args:

@@ -72,7 +72,7 @@ def train_file(order: Order, world: World, bar: Bar) -> dict[str, Any]:
     own, held = hold_out(cleaned.flows, order.holdout)
     given = _with_published(order, Given(own))
     read(1)
-    step = bar("train", recipe.steps)
+    step = bar("train", recipe.steps * recipe.members)
     bundle, planned, recipe = train_own(given, recipe, order.seed, world, lambda *_: step(1))
     counts = {"read": pool.seen, "held": len(sample), "limit": order.pool}
     measured = work.examine(bundle, work.Data(given.own, (), {}))

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from metatap_training.datasets.flows import Flows
 from metatap_training.distributed.lanes import Lanes
 from metatap_training.distributed.world import World
-from metatap_training.learners import MetaRidge, Recipe, train
+from metatap_training.learners import Committee, Recipe, train
+from metatap_training.learners.committee import member_seed
 from metatap_training.learners.fit import samplers
 from metatap_training.preprocess import Scaling
 
@@ -18,7 +19,7 @@ def fit_in(
     recipe: Recipe,
     seed: int,
     on_step: Callable[[int, float], None] | None = None,
-) -> tuple[MetaRidge, Scaling]:
+) -> tuple[Committee, Scaling]:
     """A model meta-trained on flows by all ranks together; the same one in each.
 
     A world of one gives what `learners.fit` gives.
@@ -34,6 +35,9 @@ def fit_in(
         DataError: the ranks' flows differ, or hardly ever leave a background.
     """
     make, scaling = samplers(flows, recipe, seed)
-    lanes = Lanes(make, seed, [world.rank])
-    model = train(lanes, recipe, seed, on_step, on_gradients=world.average)
-    return model, scaling
+    members = []
+    for number in range(recipe.members):
+        own = member_seed(seed, number)
+        lanes = Lanes(make, own, [world.rank])
+        members.append(train(lanes, recipe, own, on_step, on_gradients=world.average))
+    return Committee(members).eval(), scaling

@@ -27,7 +27,7 @@ from metatap_training.evaluate.scorers import (
     cut,
     meta_scores,
 )
-from metatap_training.learners import MetaRidge, Recipe
+from metatap_training.learners import Committee, Recipe
 from metatap_training.learners.fit import fit
 from metatap_training.preprocess import Groups, Scaling, is_context, without
 
@@ -140,7 +140,7 @@ def run_fold(
 class _Fitted:
     """A model, its normalisation, and whether it knows context."""
 
-    model: MetaRidge
+    model: Committee
     scaling: Scaling
     context: bool = True
 

@@ -17,7 +17,7 @@ from metatap_training.baselines.nearest import nearest_margin
 from metatap_training.baselines.port import port_only
 from metatap_training.datasets.flows import FloatArray, Flows
 from metatap_training.evaluate.draws import Draw
-from metatap_training.learners import MetaRidge
+from metatap_training.learners import Committee
 from metatap_training.preprocess import Scaling
 
 META, META_OPEN = "meta-ridge", "meta-ridge, open sources only"
@@ -52,7 +52,7 @@ def cut(draw: Draw, flows: Flows, scaled: FloatArray, scaling: Scaling) -> Cut:
     return Cut(rows[:k], rows[k : k + m], rows[k + m :], (services[0], services[1], services[2]))
 
 
-def meta_scores(model: MetaRidge, parts: Cut) -> FloatArray:
+def meta_scores(model: Committee, parts: Cut) -> FloatArray:
     """Scores [n] of the queries by the meta-learner."""
     with torch.no_grad():
         background = model.trunk(torch.from_numpy(parts.background))

@@ -1,6 +1,6 @@
 """A trained model → one `.onnx` file as docs/model.md describes it, checked against PyTorch.
 
-In: `MetaRidge`, `Scaling`, the flows of the reference background, a card. Out: the file.
+In: `Committee`, `Scaling`, the flows of the reference background, a card. Out: the file.
 """
 
 from metatap_training.export.bundle import Bundle, make_bundle

@@ -1,71 +1,98 @@
-"""The `If` branch that makes a head: `learners.ridge.RidgeHead.solve`, node by node, in float64.
+"""The `If` branch that makes a head: `RidgeHead.solve` of all M members at once, node by node.
 
-near is [k, d], far [m, d], vectors are rows [1, d].
+near is [M, k, d], far [M, m, d] in float32, vectors are rows [M, 1, d]; d is a member's own width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
+from torch import Tensor
 
 from metatap_training.export.nodes import Nodes
-from metatap_training.learners import RidgeHead
+from metatap_training.learners import Committee, RidgeHead
 from metatap_training.learners.ridge import HARD, TINY
 
 _FLOAT, _DOUBLE = TensorProto.FLOAT, TensorProto.DOUBLE
+_TURN = [0, 2, 1]
+"""Transposes each member's matrix."""
 
 
-def adapt_branch(
-    head: RidgeHead, depth: int, embed: Callable[[Nodes, str], str]
-) -> onnx.GraphProto:
-    """Support, its labels and background → head [d + 1].
+def adapt_branch(model: Committee, embed: Callable[[Nodes, str], str]) -> onnx.GraphProto:
+    """Support, its labels and background → head [M·d + 1].
 
     Args:
-        head: The trained head.
-        depth: d.
-        embed: Writes the trunk: (nodes, features [k, F]) → embeddings [k, d].
+        model: The trained committee, all members of one shape.
+        embed: Writes the trunk: (nodes, features [k, F]) → embeddings [k, M·d].
     """
     nodes = Nodes("a_", np.float64)
+    heads = [member.head for member in model.members]
+    members, width = len(heads), model.depth
+    fixed = _Fixed(nodes, heads)
     support = nodes.op("Cast", embed(nodes, "support"), to=_DOUBLE)
-    given = _examples(nodes, head, support)
-    fixed = _Fixed(nodes, head)
+    shape = nodes.constant([0, members, width // members], np.int64)
+    given = _examples(
+        nodes,
+        fixed,
+        _by_member(nodes, support, shape),
+        _by_member(nodes, "background", shape),
+    )
     first = _equations(nodes, fixed, given, None)
-    weights = _conjugate_gradient(nodes, first, fixed.prior, head.steps)
+    weights = _conjugate_gradient(nodes, first, fixed.prior, heads[0].steps, fixed.eye)
     hard = _hard(nodes, fixed, given, weights)
     second = _equations(nodes, fixed, given, hard)
-    weights = _conjugate_gradient(nodes, second, weights, head.steps)
-    bias = nodes.op("Sub", second.level, nodes.total(nodes.op("Mul", weights, second.mean), 1))
-    joined = nodes.op("Concat", weights, bias, axis=1)
-    flat = nodes.op("Reshape", joined, nodes.constant([depth + 1], np.int64))
-    nodes.op("Cast", flat, to=_FLOAT, output="a_head")
-    outputs = [helper.make_tensor_value_info("a_head", _FLOAT, [depth + 1])]
+    weights = _conjugate_gradient(nodes, second, weights, heads[0].steps, fixed.eye)
+    bias = nodes.op("Sub", second.level, nodes.total(nodes.op("Mul", weights, second.mean), 2))
+    flat = nodes.op("Reshape", weights, nodes.constant([width], np.int64))
+    whole = nodes.op("Reshape", nodes.total(bias, 0), nodes.constant([1], np.int64))
+    joined = nodes.op("Concat", flat, whole, axis=0)
+    mean = nodes.op("Mul", joined, nodes.constant(1 / members))
+    nodes.op("Cast", mean, to=_FLOAT, output="a_head")
+    outputs = [helper.make_tensor_value_info("a_head", _FLOAT, [width + 1])]
     return helper.make_graph(nodes.nodes, "adapt", [], outputs, nodes.constants)
 
 
-class _Fixed:
-    """What is learned, as constants."""
+def _by_member(nodes: Nodes, embedding: str, shape: str) -> str:
+    """Embeddings [n, M·d] as [M, n, d]."""
+    return nodes.op("Transpose", nodes.op("Reshape", embedding, shape), perm=[1, 0, 2])
 
-    def __init__(self, nodes: Nodes, head: RidgeHead) -> None:
-        mass = float(head.masses()[0].detach())
-        share, sharpness = (float(value.detach()) for value in head.hardness())
-        penalty = np.exp(head.log_penalty.detach().numpy().astype(np.float64))
-        prior = head.prior.detach().numpy().astype(np.float64)[None]
+
+class _Fixed:
+    """What is learned, as constants: numbers [M, 1, 1], vectors [M, 1, d]."""
+
+    def __init__(self, nodes: Nodes, heads: Sequence[RidgeHead]) -> None:
+        mass, ratio = (_numbers(head.masses()[at] for head in heads) for at in (0, 1))
+        share, sharpness = (_numbers(head.hardness()[at] for head in heads) for at in (0, 1))
+        penalty = np.exp(_vectors(head.log_penalty for head in heads))
+        prior = _vectors(head.prior for head in heads)
+        self.mass = nodes.constant(mass)
+        self.ratio = nodes.constant(ratio)
         self.rest = nodes.constant(1 - mass)
         self.rest_even = nodes.constant((1 - mass) * (1 - share))
         self.rest_hard = nodes.constant((1 - mass) * share)
         self.sharpness = nodes.constant(sharpness)
-        self.penalty = nodes.constant(penalty[None])
+        self.eye = nodes.constant(np.eye(penalty.shape[2]))
+        self.penalty = nodes.constant(penalty * np.eye(penalty.shape[2]))
         self.prior = nodes.constant(prior)
         self.drawn = nodes.constant(penalty * prior)
 
 
+def _numbers(values: Iterable[Tensor]) -> npt.NDArray[np.float64]:
+    return np.array([[[float(value.detach())]] for value in values])
+
+
+def _vectors(values: Iterable[Tensor]) -> npt.NDArray[np.float64]:
+    return np.stack([value.detach().numpy().astype(np.float64)[None] for value in values])
+
+
 @dataclass(frozen=True, slots=True)
 class _Examples:
-    """Names of tensors, as in `learners.ridge.Examples`; pull and weight are columns [k, 1]."""
+    """Names of tensors, as in `learners.ridge.Examples`; pull and weight are columns [M, k, 1]."""
 
     near: str
     pull: str
@@ -86,47 +113,46 @@ class _Equations:
     level: str
 
 
-def _examples(nodes: Nodes, head: RidgeHead, support: str) -> _Examples:
-    mass, ratio = (float(value.detach()) for value in head.masses())
+def _examples(nodes: Nodes, fixed: _Fixed, support: str, background: str) -> _Examples:
     one = nodes.constant(1.0)
     is_positive = nodes.op("Greater", "support_label", nodes.constant(0.5, np.float32))
-    column = nodes.constant([1], np.int64)
-    positive = nodes.op("Unsqueeze", nodes.op("Cast", is_positive, to=_DOUBLE), column)
-    counter = nodes.op("Mul", nodes.op("Sub", one, positive), nodes.constant(ratio))
-    count = nodes.op("Max", nodes.total(positive, 0), one)
-    share = nodes.op("Div", nodes.constant(mass), count)
-    background = nodes.op("Cast", "background", to=_DOUBLE)
-    rows = nodes.op("Gather", nodes.op("Shape", background), nodes.constant([0], np.int64))
+    axes = nodes.constant([0, 2], np.int64)
+    positive = nodes.op("Unsqueeze", nodes.op("Cast", is_positive, to=_DOUBLE), axes)
+    counter = nodes.op("Mul", nodes.op("Sub", one, positive), fixed.ratio)
+    count = nodes.op("Max", nodes.total(positive, 1), one)
+    share = nodes.op("Div", fixed.mass, count)
+    rows = nodes.op("Gather", nodes.op("Shape", background), nodes.constant([1], np.int64))
     size = nodes.op("Max", nodes.op("Cast", rows, to=_DOUBLE), one)
-    middle = nodes.op("Div", nodes.total(background, 0), size)
-    far = nodes.op("Sub", background, middle)
-    gram = nodes.op("MatMul", nodes.op("Transpose", far, perm=[1, 0]), far)
+    mean = nodes.op("Div", nodes.total(background, 1), nodes.op("Cast", size, to=_FLOAT))
+    far = nodes.op("Sub", background, mean)
+    gram = nodes.op("MatMul", nodes.op("Transpose", far, perm=_TURN), far)
+    middle = nodes.op("Cast", mean, to=_DOUBLE)
     return _Examples(
         near=nodes.op("Sub", support, middle),
         pull=nodes.op("Mul", share, nodes.op("Sub", positive, counter)),
         weight=nodes.op("Mul", share, nodes.op("Add", positive, counter)),
         far=far,
         middle=middle,
-        spread=nodes.op("Div", gram, size),
+        spread=nodes.op("Div", nodes.op("Cast", gram, to=_DOUBLE), size),
         count=rows,
     )
 
 
 def _hard(nodes: Nodes, fixed: _Fixed, given: _Examples, weights: str) -> tuple[str, str]:
-    """Rows [h, d] and weights [h, 1] of the background flows a first solution confuses."""
-    scores = nodes.op("MatMul", weights, nodes.op("Transpose", given.far, perm=[1, 0]))
+    """Rows [M, h, d] and weights [M, h, 1] of the background flows a first solution confuses."""
+    turned = nodes.op("Transpose", nodes.op("Cast", weights, to=_FLOAT), perm=_TURN)
+    scores = nodes.op("MatMul", given.far, turned)
     most = nodes.op("Min", given.count, nodes.constant([HARD], np.int64))
     top, at = nodes.name("top"), nodes.name("at")
     nodes.nodes.append(helper.make_node("TopK", [scores, most], [top, at], axis=1))
-    part = nodes.op("Softmax", nodes.op("Mul", fixed.sharpness, top), axis=1)
-    flat = nodes.op("Squeeze", at, nodes.constant([0], np.int64))
-    rows = nodes.op("Gather", given.far, flat, axis=0)
-    return rows, nodes.op("Transpose", part, perm=[1, 0])
+    sharp = nodes.op("Mul", fixed.sharpness, nodes.op("Cast", top, to=_DOUBLE))
+    rows = nodes.op("GatherND", given.far, at, batch_dims=1)
+    return nodes.op("Cast", rows, to=_DOUBLE), nodes.op("Softmax", sharp, axis=1)
 
 
 def _gram(nodes: Nodes, rows: str, weight: str) -> str:
-    """Σ weight · row rowᵀ, [d, d], of rows [k, d] and a column of weights [k, 1]."""
-    turned = nodes.op("Transpose", rows, perm=[1, 0])
+    """Σ weight · row rowᵀ, [M, d, d], of rows [M, k, d] and weights [M, k, 1]."""
+    turned = nodes.op("Transpose", rows, perm=_TURN)
     return nodes.op("MatMul", turned, nodes.op("Mul", weight, rows))
 
 
@@ -137,19 +163,19 @@ def _equations(
     matrices = [
         _gram(nodes, given.near, given.weight),
         nodes.op("Mul", even, given.spread),
-        nodes.op("Mul", nodes.op("EyeLike", given.spread, dtype=_DOUBLE), fixed.penalty),
+        fixed.penalty,
     ]
-    lean = nodes.total(nodes.op("Mul", given.weight, given.near), 0)
-    right = nodes.op("Add", nodes.total(nodes.op("Mul", given.pull, given.near), 0), fixed.drawn)
+    lean = nodes.total(nodes.op("Mul", given.weight, given.near), 1)
+    right = nodes.op("Add", nodes.total(nodes.op("Mul", given.pull, given.near), 1), fixed.drawn)
     if hard:
         rows, part = hard[0], nodes.op("Mul", fixed.rest_hard, hard[1])
         matrices.append(_gram(nodes, rows, part))
-        drawn = nodes.total(nodes.op("Mul", part, rows), 0)
+        drawn = nodes.total(nodes.op("Mul", part, rows), 1)
         lean, right = nodes.op("Add", lean, drawn), nodes.op("Sub", right, drawn)
-    total = nodes.op("Add", nodes.total(given.weight, 0), fixed.rest)
-    level = nodes.op("Div", nodes.op("Sub", nodes.total(given.pull, 0), fixed.rest), total)
+    total = nodes.op("Add", nodes.total(given.weight, 1), fixed.rest)
+    level = nodes.op("Div", nodes.op("Sub", nodes.total(given.pull, 1), fixed.rest), total)
     mean = nodes.op("Div", lean, total)
-    outer = nodes.op("MatMul", nodes.op("Transpose", lean, perm=[1, 0]), mean)
+    outer = nodes.op("MatMul", nodes.op("Transpose", lean, perm=_TURN), mean)
     return _Equations(
         matrix=nodes.op("Sub", nodes.op("Sum", *matrices), outer),
         right=nodes.op("Sub", right, nodes.op("Mul", level, lean)),
@@ -158,15 +184,14 @@ def _equations(
     )
 
 
-def _conjugate_gradient(nodes: Nodes, system: _Equations, start: str, steps: int) -> str:
+def _conjugate_gradient(nodes: Nodes, system: _Equations, start: str, steps: int, eye: str) -> str:
     """`learners.ridge.conjugate_gradient`, unrolled."""
     tiny, matrix = nodes.constant(TINY), system.matrix
 
     def dot(left: str, other: str) -> str:
-        return nodes.total(nodes.op("Mul", left, other), 1)
+        return nodes.total(nodes.op("Mul", left, other), 2)
 
-    kept = nodes.op("Mul", matrix, nodes.op("EyeLike", matrix, dtype=_DOUBLE))
-    diagonal = nodes.total(kept, 0)
+    diagonal = nodes.total(nodes.op("Mul", matrix, eye), 1)
     x = start
     residual = nodes.op("Sub", system.right, nodes.op("MatMul", start, matrix))
     scaled = nodes.op("Div", residual, diagonal)

@@ -17,7 +17,7 @@ from metatap.features import NAMES
 from metatap_training.datasets.flows import BENIGN, MALICIOUS, FloatArray, Flows, IntArray
 from metatap_training.datasets.sources import DataError
 from metatap_training.export.graph import build_graph
-from metatap_training.learners import MetaRidge
+from metatap_training.learners import Committee
 from metatap_training.preprocess import Scaling, spread
 
 MODEL_NAME = "meta-ridge"
@@ -48,7 +48,7 @@ class Bundle:
         version: Likewise.
     """
 
-    model: MetaRidge
+    model: Committee
     scaling: Scaling
     background: np.ndarray[Any, np.dtype[np.float16]]
     quantiles: FloatArray
@@ -103,7 +103,7 @@ class Bundle:
 
 
 def make_bundle(
-    model: MetaRidge, scaling: Scaling, open_flows: Flows, rows: int = REFERENCE_ROWS
+    model: Committee, scaling: Scaling, open_flows: Flows, rows: int = REFERENCE_ROWS
 ) -> Bundle:
     """Choose the reference background and make the self-test.
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from metatap.features import WIDTH, Scale, scale_slice
 from metatap_training.export.adapt import adapt_branch
 from metatap_training.export.nodes import Nodes
-from metatap_training.learners import MetaRidge
+from metatap_training.learners import Committee
 from metatap_training.learners.model import CAP
 from metatap_training.preprocess import CLIP, Scaling
 
@@ -27,9 +27,9 @@ else, into 0. (IsNaN and Where do the same in twenty times the time.)"""
 _FLOAT = TensorProto.FLOAT
 
 
-def build_graph(model: MetaRidge, scaling: Scaling) -> onnx.ModelProto:
+def build_graph(model: Committee, scaling: Scaling) -> onnx.ModelProto:
     """The model file's graph, without metadata; inputs and outputs as in docs/model.md."""
-    depth = model.shape.depth
+    depth = model.depth
     main = Nodes("m_")
     trunk = _Trunk(model, scaling, main)
     embedding = trunk.embed(main, "features", output="embedding")
@@ -44,7 +44,7 @@ def build_graph(model: MetaRidge, scaling: Scaling) -> onnx.ModelProto:
             "If",
             [asked],
             ["head"],
-            then_branch=adapt_branch(model.head, depth, trunk.embed),
+            then_branch=adapt_branch(model, trunk.embed),
             else_branch=_idle_branch(depth + 1),
         )
     )
@@ -91,7 +91,7 @@ class _Trunk:
     The affine part of the normalisation is (x − mean) / std as x · slope + shift.
     """
 
-    def __init__(self, model: MetaRidge, scaling: Scaling, main: Nodes) -> None:
+    def __init__(self, model: Committee, scaling: Scaling, main: Nodes) -> None:
         self._log = scale_slice(Scale.LOG)
         slope = 1 / scaling.std.astype(np.float64)
         self._slope = main.constant(slope)
@@ -99,9 +99,10 @@ class _Trunk:
         self._one, self._zero = main.constant(1.0), main.constant(0.0)
         self._low, self._high = main.constant(-CLIP), main.constant(CLIP)
         self._cap = main.constant(CAP)
-        wide = model.trunk.wide
-        weight, bias = (part.detach().numpy() for part in (wide.weight, wide.bias))
-        self._wide = main.constant(weight.T.copy()), main.constant(bias)
+        units = [member.trunk.wide for member in model.members]
+        weight = np.concatenate([unit.weight.detach().numpy().T for unit in units], 1)
+        bias = np.concatenate([unit.bias.detach().numpy() for unit in units])
+        self._wide = main.constant(weight), main.constant(bias)
 
     def embed(self, nodes: Nodes, features: str, output: str | None = None) -> str:
         """Nodes from raw features [n, F] to embeddings [n, d]."""

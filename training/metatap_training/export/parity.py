@@ -12,7 +12,7 @@ from metatap.detector.contract import INPUTS, OUTPUTS
 from metatap.features import WIDTH
 from metatap_training.datasets.flows import FloatArray
 from metatap_training.datasets.sources import DataError
-from metatap_training.learners import MetaRidge
+from metatap_training.learners import Committee
 from metatap_training.preprocess import Scaling
 
 TOLERANCE = 1e-4
@@ -49,7 +49,7 @@ def hard_rows(features: FloatArray, seed: int = 0) -> FloatArray:
 
 def check_parity(
     session: ort.InferenceSession,
-    model: MetaRidge,
+    model: Committee,
     scaling: Scaling,
     features: FloatArray,
     background: FloatArray,

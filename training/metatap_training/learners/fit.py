@@ -7,7 +7,7 @@ from collections.abc import Callable
 from metatap_training.datasets.flows import Flows
 from metatap_training.episodes import Sampler, service_tasks, threat_tasks
 from metatap_training.episodes.tasks import service_keys
-from metatap_training.learners.model import MetaRidge
+from metatap_training.learners.committee import Committee, member_seed
 from metatap_training.learners.train import Recipe, train
 from metatap_training.preprocess.scaling import Scaling, fit_scaling
 
@@ -17,10 +17,17 @@ def fit(
     recipe: Recipe,
     seed: int,
     on_step: Callable[[int, float], None] | None = None,
-) -> tuple[MetaRidge, Scaling]:
-    """A model meta-trained on flows, with its normalisation; the same for the same arguments."""
+) -> tuple[Committee, Scaling]:
+    """A model meta-trained on flows, with its normalisation; the same for the same arguments.
+
+    `on_step` is called with step and loss for one member after the other.
+    """
     make, scaling = samplers(flows, recipe, seed)
-    return train(make(seed), recipe, seed, on_step), scaling
+    members = []
+    for number in range(recipe.members):
+        own = member_seed(seed, number)
+        members.append(train(make(own), recipe, own, on_step))
+    return Committee(members).eval(), scaling
 
 
 def samplers(flows: Flows, recipe: Recipe, seed: int) -> tuple[Callable[[int], Sampler], Scaling]:

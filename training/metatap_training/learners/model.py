@@ -1,4 +1,4 @@
-"""The trunk and the whole model in PyTorch.
+"""One learner of a committee in PyTorch: its trunk and its head.
 
 Normalisation is not here: it is `preprocess.Scaling`, applied once before training and written into
 the graph at export.
@@ -33,7 +33,7 @@ CAP = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Sizes of the model.
+    """Sizes of one learner.
 
     Attributes:
         dense: Units that start as random mixtures of all columns.
@@ -43,10 +43,10 @@ class Shape:
         steps: Conjugate-gradient steps of the head.
     """
 
-    dense: int = 64
-    stumps: int = 128
-    linear: int = 64
-    steps: int = 32
+    dense: int = 16
+    stumps: int = 32
+    linear: int = 16
+    steps: int = 16
 
     @property
     def depth(self) -> int:
@@ -94,7 +94,7 @@ class Embedder(nn.Module):
 
 
 class MetaRidge(nn.Module):
-    """Trunk and head; everything that is learned."""
+    """Trunk and head of one member; everything that it learns."""
 
     def __init__(self, shape: Shape | None = None) -> None:
         super().__init__()

@@ -14,8 +14,8 @@ false alarm costs what it costs, whatever the many flows that no head would conf
 
 Training solves the equations directly. The model file solves them by a fixed number of
 conjugate-gradient steps with Jacobi preconditioning, started at w₀ and at the first solution, which
-needs only standard ONNX operators. `solve` is that algorithm in PyTorch, in float64 as in the file:
-in float32 the order of sums would show.
+needs only standard ONNX operators. `solve` is that algorithm in PyTorch. As in the file, sums over
+the background are float32 and the rest, where the order of sums would show, is float64.
 
 Sources: Bertinetto et al., "Meta-learning with differentiable closed-form solvers" (R2D2, ICLR
 2019); Lee et al., "Meta-Learning with Differentiable Convex Optimization" (MetaOptNet, CVPR 2019);
@@ -103,7 +103,7 @@ class Examples:
         near: [T, k, d], support, padded.
         pull: [T, k], ωy of the support.
         weight: [T, k], ω of the support.
-        far: [m, d], background.
+        far: [m, d], background, in float32.
         middle: [d], mean of the background.
         spread: [d, d], covariance of the background.
     """
@@ -127,7 +127,7 @@ class RidgeHead(nn.Module):
         log_hard: float32 [2], see `hardness`.
     """
 
-    def __init__(self, depth: int, steps: int = 32) -> None:
+    def __init__(self, depth: int, steps: int = 16) -> None:
         super().__init__()
         self.steps = steps
         self.rounds = ROUNDS
@@ -175,7 +175,7 @@ class RidgeHead(nn.Module):
             background: float32 [m, d], embeddings.
         """
         positive = (label > 0.5).double()[None]
-        given = self._examples(support.double()[None], positive, 1 - positive, background.double())
+        given = self._examples(support.double()[None], positive, 1 - positive, background)
         system = self._equations(given)
         start = self.prior.double().expand_as(system.right)
         weights = conjugate_gradient(system.matrix, system.right, start, self.steps)
@@ -191,20 +191,22 @@ class RidgeHead(nn.Module):
         share = mass / positive.sum(1, keepdim=True).clamp(min=1)
         middle = background.mean(0)
         far = background - middle
+        dtype = support.dtype
         return Examples(
             near=support - middle,
             pull=share * (positive - ratio * counter),
             weight=share * (positive + ratio * counter),
             far=far,
-            middle=middle,
-            spread=far.T @ far / len(far),
+            middle=middle.to(dtype),
+            spread=(far.T @ far).to(dtype) / len(far),
         )
 
     def _hard(self, given: Examples, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Rows [T, h, d] and weights [T, h] of the background flows a first solution confuses."""
-        scores = weights @ given.far.T
+        scores = weights.to(given.far.dtype) @ given.far.T
         top, rows = torch.topk(scores, min(HARD, len(given.far)), dim=1)
-        return given.far[rows], torch.softmax(self.hardness()[1] * top, 1)
+        share = torch.softmax(self.hardness()[1] * top.to(weights.dtype), 1)
+        return given.far[rows].to(weights.dtype), share
 
     def _equations(self, given: Examples, hard: tuple[Tensor, Tensor] | None = None) -> Equations:
         """Normal equations; without `hard` the whole background weighs alike."""

@@ -33,7 +33,8 @@ class Recipe:
     Attributes:
         shape: Sizes of the trunk.
         sizes: Rows of an episode and the mixture of tasks.
-        steps: Episodes, one a step.
+        members: Learners trained one after the other, see `Committee`.
+        steps: Episodes of each member, one a step.
         rate: Highest learning rate (one cycle: warm-up, cosine to zero).
         decay: Weight decay.
         jitter: Deviation of the noise added to magnitudes, in normalised units.
@@ -43,12 +44,13 @@ class Recipe:
 
     shape: Shape = field(default_factory=Shape)
     sizes: Sizes = field(default_factory=Sizes)
+    members: int = 4
     steps: int = 800
     rate: float = 2e-3
     decay: float = 1e-2
     jitter: float = 0.1
     margin: float = 0.1
-    drop: float = 0.0
+    drop: float = 0.25
 
 
 class Draws(Protocol):
