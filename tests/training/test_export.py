@@ -11,13 +11,15 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
+from onnx import TensorProto, numpy_helper
 
 from metatap.detector import Model
 from metatap.features import WIDTH
 from metatap_training.datasets import Flows
 from metatap_training.datasets.sources import DataError
 from metatap_training.export import Bundle, build_graph, make_bundle
-from metatap_training.export.parity import Parity, check_parity, hard_rows
+from metatap_training.export.parity import Parity, check_parity, hard_rows, rounding
+from metatap_training.export.runner import Runner
 from metatap_training.export.speed import measure, session_of
 from metatap_training.learners import Committee
 from metatap_training.learners.model import Shape
@@ -195,3 +197,55 @@ def test_cost_is_measured(session: ort.InferenceSession, flows: Flows) -> None:
     cost = measure(session, flows.features, np.zeros((50, DEPTH), np.float32))
     assert cost["flows_per_second"] > 0
     assert cost["adapt_ms"] > 0
+
+
+@pytest.fixture(scope="module")
+def integers(model: Committee, scaling: Scaling) -> Runner:
+    return Runner(build_graph(model, scaling, integers=True))
+
+
+def test_integers_score_alike_in_any_batch(integers: Runner, flows: Flows) -> None:
+    """To the last bit: their sums are exact, whatever the shape."""
+    rows, ground = flows.features[:300], integers.embed(flows.features[300:500])
+    head = integers.adapt(rows[:5], ground)
+    whole = integers.score(rows, head)
+    for size in (1, 3, 64):
+        parts = [integers.score(rows[at : at + size], head) for at in range(0, len(rows), size)]
+        assert np.array_equal(np.concatenate(parts), whole)
+
+
+def test_a_threshold_from_embeddings_holds_for_integer_scores(
+    integers: Runner, flows: Flows
+) -> None:
+    """A head is rounded when it is made, so that scoring rounds nothing more."""
+    rows, ground = flows.features[:300], integers.embed(flows.features[300:500])
+    head = integers.adapt(rows[:5], ground)
+    by_hand = integers.embed(rows) @ head[:-1] + head[-1]
+    np.testing.assert_allclose(integers.score(rows, head), by_hand, atol=1e-5)
+
+
+def test_integers_stay_near_float32(
+    integers: Runner, model: Committee, scaling: Scaling, flows: Flows
+) -> None:
+    """Within a hundredth of the distance of the two classes in the median, odd rows included."""
+    exact = Runner(build_graph(model, scaling))
+    rows = hard_rows(flows.features[:200])
+    ground = exact.embed(flows.features[300:500])
+    assert rounding(exact, integers, rows, rows[:5], ground) < 0.02
+    gaps = np.abs(exact.embed(rows) - integers.embed(rows))
+    assert gaps.max() < 0.3
+    assert np.median(gaps) < 0.02
+
+
+def test_no_pair_of_products_overflows_16_bits(model: Committee, scaling: Scaling) -> None:
+    """What processors without VNNI would cut off."""
+    proto = build_graph(model, scaling, integers=True)
+    weights = [
+        numpy_helper.to_array(item)
+        for item in proto.graph.initializer
+        if item.data_type == TensorProto.INT8 and len(item.dims) == 2
+    ]
+    assert len(weights) == 1
+    pairs = np.abs(weights[0].astype(int))
+    assert 255 * 2 * pairs.max() < 2**15
+    assert pairs.max() == 64

@@ -29,8 +29,10 @@ from metatap_training.evaluate.ablation import VARIANTS, Found, ablate_fold
 from metatap_training.evaluate.folds import FOLDS
 from metatap_training.evaluate.protocol import Parts, Record, Settings, run_fold
 from metatap_training.export import Bundle, make_bundle
-from metatap_training.export.parity import check_parity
-from metatap_training.export.speed import measure, session_of
+from metatap_training.export.graph import build_graph
+from metatap_training.export.parity import check_parity, rounding
+from metatap_training.export.runner import Runner
+from metatap_training.export.speed import measure
 from metatap_training.learners import Recipe
 from metatap_training.learners.fit import fit
 from metatap_training.preprocess import clean, read_groups
@@ -142,19 +144,21 @@ def train_final(data: Data, recipe: Recipe, seed: int, on_step: Step) -> Bundle:
 
 
 def examine(bundle: Bundle, data: Data) -> dict[str, Any]:
-    """Parity with PyTorch and cost of a bundle's file.
+    """Parity of the graph in float32 with PyTorch; what integers round, and cost of the file.
 
     Raises:
-        DataError: the file differs from PyTorch.
+        DataError: the graph differs from PyTorch.
     """
-    session = session_of(bundle.proto({}).SerializeToString())
+    exact = Runner(build_graph(bundle.model, bundle.scaling))
+    shipped = Runner(bundle.proto({}))
     rows = np.random.default_rng(0).permutation(len(data.flows))[:PARITY_ROWS]
     features = data.flows.features[rows]
     ground = bundle.background.astype(np.float32)
-    parity = check_parity(session, bundle.model, bundle.scaling, features, ground).require()
+    parity = check_parity(exact.session, bundle.model, bundle.scaling, features, ground).require()
     return {
         "parity": max(parity.score, parity.embedding, parity.head),
-        **measure(session, features, ground),
+        "rounding": rounding(exact, shipped, features, bundle.support, ground),
+        **measure(shipped.session, features, ground),
     }
 
 

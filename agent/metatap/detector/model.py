@@ -21,7 +21,9 @@ SHIPPED = "metatap-v2.onnx"
 
 PACKS_MULTIPLE = 8
 MIN_ROWS = 8
-SELFTEST_TOLERANCE = 1e-3
+SELFTEST_TOLERANCE = 2e-2
+"""Of scores that are about ±1. An integer model may round a feature the other way where a
+processor's logarithm differs in its last bit; what a wrong kernel computes differs by far more."""
 
 
 def shipped_model() -> Path:

@@ -14,6 +14,7 @@ import onnx
 from onnx import TensorProto, helper
 from torch import Tensor
 
+from metatap_training.export.heads import rounded_head
 from metatap_training.export.nodes import Nodes
 from metatap_training.learners import Committee, RidgeHead
 from metatap_training.learners.ridge import HARD, TINY
@@ -23,12 +24,15 @@ _TURN = [0, 2, 1]
 """Transposes each member's matrix."""
 
 
-def adapt_branch(model: Committee, embed: Callable[[Nodes, str], str]) -> onnx.GraphProto:
+def adapt_branch(
+    model: Committee, embed: Callable[[Nodes, str], str], *, in_steps: bool = False
+) -> onnx.GraphProto:
     """Support, its labels and background → head [M·d + 1].
 
     Args:
         model: The trained committee, all members of one shape.
         embed: Writes the trunk: (nodes, features [k, F]) → embeddings [k, M·d].
+        in_steps: Round the weights to the steps that an integer graph scores with.
     """
     nodes = Nodes("a_", np.float64)
     heads = [member.head for member in model.members]
@@ -52,6 +56,8 @@ def adapt_branch(model: Committee, embed: Callable[[Nodes, str], str]) -> onnx.G
     whole = nodes.op("Reshape", nodes.total(bias, 0), nodes.constant([1], np.int64))
     joined = nodes.op("Concat", flat, whole, axis=0)
     mean = nodes.op("Mul", joined, nodes.constant(1 / members))
+    if in_steps:
+        mean = rounded_head(nodes, mean, width)
     nodes.op("Cast", mean, to=_FLOAT, output="a_head")
     outputs = [helper.make_tensor_value_info("a_head", _FLOAT, [width + 1])]
     return helper.make_graph(nodes.nodes, "adapt", [], outputs, nodes.constants)
@@ -139,7 +145,7 @@ def _examples(nodes: Nodes, fixed: _Fixed, support: str, background: str) -> _Ex
 
 
 def _hard(nodes: Nodes, fixed: _Fixed, given: _Examples, weights: str) -> tuple[str, str]:
-    """Rows [M, h, d] and weights [M, h, 1] of the background flows a first solution confuses."""
+    """Rows float32 [M, h, d] and weights [M, h, 1] of the background that a first head confuses."""
     turned = nodes.op("Transpose", nodes.op("Cast", weights, to=_FLOAT), perm=_TURN)
     scores = nodes.op("MatMul", given.far, turned)
     most = nodes.op("Min", given.count, nodes.constant([HARD], np.int64))
@@ -147,30 +153,28 @@ def _hard(nodes: Nodes, fixed: _Fixed, given: _Examples, weights: str) -> tuple[
     nodes.nodes.append(helper.make_node("TopK", [scores, most], [top, at], axis=1))
     sharp = nodes.op("Mul", fixed.sharpness, nodes.op("Cast", top, to=_DOUBLE))
     rows = nodes.op("GatherND", given.far, at, batch_dims=1)
-    return nodes.op("Cast", rows, to=_DOUBLE), nodes.op("Softmax", sharp, axis=1)
-
-
-def _gram(nodes: Nodes, rows: str, weight: str) -> str:
-    """Σ weight · row rowᵀ, [M, d, d], of rows [M, k, d] and weights [M, k, 1]."""
-    turned = nodes.op("Transpose", rows, perm=_TURN)
-    return nodes.op("MatMul", turned, nodes.op("Mul", weight, rows))
+    return rows, nodes.op("Softmax", sharp, axis=1)
 
 
 def _equations(
     nodes: Nodes, fixed: _Fixed, given: _Examples, hard: tuple[str, str] | None
 ) -> _Equations:
     even = fixed.rest_even if hard else fixed.rest
+    weighted_near = nodes.op("Mul", given.weight, given.near)
     matrices = [
-        _gram(nodes, given.near, given.weight),
+        nodes.op("MatMul", nodes.op("Transpose", given.near, perm=_TURN), weighted_near),
         nodes.op("Mul", even, given.spread),
         fixed.penalty,
     ]
-    lean = nodes.total(nodes.op("Mul", given.weight, given.near), 1)
+    lean = nodes.total(weighted_near, 1)
     right = nodes.op("Add", nodes.total(nodes.op("Mul", given.pull, given.near), 1), fixed.drawn)
     if hard:
         rows, part = hard[0], nodes.op("Mul", fixed.rest_hard, hard[1])
-        matrices.append(_gram(nodes, rows, part))
-        drawn = nodes.total(nodes.op("Mul", part, rows), 1)
+        weighted = nodes.op("Mul", nodes.op("Cast", part, to=_FLOAT), rows)
+        turned = nodes.op("Transpose", rows, perm=_TURN)
+        gram = nodes.op("MatMul", turned, weighted)
+        matrices.append(nodes.op("Cast", gram, to=_DOUBLE))
+        drawn = nodes.op("Cast", nodes.total(weighted, 1), to=_DOUBLE)
         lean, right = nodes.op("Add", lean, drawn), nodes.op("Sub", right, drawn)
     total = nodes.op("Add", nodes.total(given.weight, 1), fixed.rest)
     level = nodes.op("Div", nodes.op("Sub", nodes.total(given.pull, 1), fixed.rest), total)

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import torch
 
 from metatap.detector.contract import CONTRACT_VERSION, array_json
 from metatap.features import NAMES
 from metatap_training.datasets.flows import BENIGN, MALICIOUS, FloatArray, Flows, IntArray
 from metatap_training.datasets.sources import DataError
 from metatap_training.export.graph import build_graph
+from metatap_training.export.runner import Runner
 from metatap_training.learners import Committee
 from metatap_training.preprocess import Scaling, spread
 
@@ -42,7 +42,7 @@ class Bundle:
             background, NaN = never present.
         features: float32 [8, F], rows of the self-test.
         support: float32 [k, F], support of the self-test.
-        score: float32 [8], what PyTorch scored them.
+        score: float32 [8], what ONNX Runtime scored them where the file was made.
         provenance: Source → rows of the background that came from it.
         name: Of the model.
         version: Likewise.
@@ -61,7 +61,7 @@ class Bundle:
 
     def proto(self, card: dict[str, Any]) -> onnx.ModelProto:
         """The whole file."""
-        proto = build_graph(self.model, self.scaling)
+        proto = build_graph(self.model, self.scaling, integers=True)
         median, low, high = self.quantiles
         ground = {"embedding": array_json(self.background, "<f2")}
         ground |= {
@@ -120,15 +120,10 @@ def make_bundle(
     threat = rng.permutation(np.flatnonzero(open_flows.label == MALICIOUS))
     support = threat[: min(SELFTEST_SUPPORT, len(threat) - 1)]
     tested = np.r_[threat[len(support) : len(support) + 4], rng.permutation(benign)][:8]
-    with torch.no_grad():
-        embedded = model.trunk(_tensor(scaling, ground)).numpy().astype(np.float16)
-        head = model.adapt(
-            _tensor(scaling, open_flows.features[support]),
-            torch.ones(len(support)),
-            torch.from_numpy(embedded.astype(np.float32)),
-        )
-        tested_rows = model.trunk(_tensor(scaling, open_flows.features[tested]))
-        score = (tested_rows @ head[:-1] + head[-1]).numpy()
+    file = Runner(build_graph(model, scaling, integers=True))
+    embedded = file.embed(ground).astype(np.float16)
+    head = file.adapt(open_flows.features[support], embedded.astype(np.float32))
+    score = file.score(open_flows.features[tested], head)
     sources, counts = np.unique(open_flows.source[chosen], return_counts=True)
     return Bundle(
         model=model,
@@ -170,10 +165,6 @@ def _quantiles(features: FloatArray) -> FloatArray:
     quantiles = np.full((3, features.shape[1]), np.nan, np.float32)
     quantiles[:, present] = np.nanquantile(features[:, present], [0.5, 0.05, 0.95], axis=0)
     return quantiles
-
-
-def _tensor(scaling: Scaling, features: FloatArray) -> torch.Tensor:
-    return torch.from_numpy(scaling.apply(features))
 
 
 def _json(value: object) -> str:

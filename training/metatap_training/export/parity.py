@@ -12,6 +12,7 @@ from metatap.detector.contract import INPUTS, OUTPUTS
 from metatap.features import WIDTH
 from metatap_training.datasets.flows import FloatArray
 from metatap_training.datasets.sources import DataError
+from metatap_training.export.runner import Runner
 from metatap_training.learners import Committee
 from metatap_training.preprocess import Scaling
 
@@ -81,3 +82,23 @@ def check_parity(
         gaps = [np.abs(a - b).max() for a, b in zip(got, expected, strict=True)]
         worst = np.maximum(worst, gaps)
     return Parity(*(float(gap) for gap in worst))
+
+
+def rounding(
+    exact: Runner,
+    shipped: Runner,
+    features: FloatArray,
+    support: FloatArray,
+    background: FloatArray,
+) -> float:
+    """Median absolute difference of scores in float32 and in integers, each with its own head.
+
+    Args:
+        exact: The graph in float32.
+        shipped: The graph in integers.
+        features: float32 [n, F], raw rows to score.
+        support: float32 [k, F], raw examples.
+        background: float32 [m, d], embeddings.
+    """
+    scores = [one.score(features, one.adapt(support, background)) for one in (exact, shipped)]
+    return float(np.median(np.abs(scores[0] - scores[1])))

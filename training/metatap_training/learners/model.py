@@ -43,10 +43,10 @@ class Shape:
         steps: Conjugate-gradient steps of the head.
     """
 
-    dense: int = 16
-    stumps: int = 32
-    linear: int = 16
-    steps: int = 16
+    dense: int = 14
+    stumps: int = 28
+    linear: int = 14
+    steps: int = 14
 
     @property
     def depth(self) -> int:

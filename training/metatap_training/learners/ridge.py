@@ -206,7 +206,7 @@ class RidgeHead(nn.Module):
         scores = weights.to(given.far.dtype) @ given.far.T
         top, rows = torch.topk(scores, min(HARD, len(given.far)), dim=1)
         share = torch.softmax(self.hardness()[1] * top.to(weights.dtype), 1)
-        return given.far[rows].to(weights.dtype), share
+        return given.far[rows], share
 
     def _equations(self, given: Examples, hard: tuple[Tensor, Tensor] | None = None) -> Equations:
         """Normal equations; without `hard` the whole background weighs alike."""
@@ -219,9 +219,9 @@ class RidgeHead(nn.Module):
         lean = (weight * near).sum(1)
         right = (pull @ near).squeeze(1) + penalty * self.prior
         if hard:
-            rows, part = hard[0], (rest * share * hard[1]).unsqueeze(-1)
-            matrix = matrix + rows.mT @ (part * rows)
-            drawn = (part * rows).sum(1)
+            weighted = (rest * share * hard[1]).unsqueeze(-1).to(hard[0].dtype) * hard[0]
+            matrix = matrix + (hard[0].mT @ weighted).to(near.dtype)
+            drawn = weighted.sum(1).to(near.dtype)
             lean, right = lean + drawn, right - drawn
         total = weight.sum(1) + rest
         level = (pull.sum(2) - rest) / total

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from metatap.errors import MetatapError
@@ -51,7 +52,8 @@ def read_results(path: Path) -> Results:
 def from_arrow(table: pa.Table, name: str = "results") -> Results:
     """Results of an Arrow table whose schema's metadata says what `About` holds.
 
-    Columns not of REQUIRED may be missing: text is then empty, shares NaN, counts 0.
+    Rows under attack are left out. Columns not of REQUIRED may be missing: text is then empty,
+    shares NaN, counts 0.
 
     Args:
         table: One row a (cell, draw, method).
@@ -65,6 +67,8 @@ def from_arrow(table: pa.Table, name: str = "results") -> Results:
             raise ReportError(f"{name}: no column {column}")
     if not table.num_rows:
         raise ReportError(f"{name}: no rows")
+    if "attack" in table.column_names:
+        table = table.filter(pc.equal(pc.fill_null(table["attack"], ""), ""))
     reader = _Columns(table, name)
     columns: dict[str, npt.NDArray[Any]] = {column: reader.text(column) for column in TEXT}
     columns |= {column: reader.count(column) for column in COUNTS}
