@@ -83,6 +83,7 @@ def test_a_family_is_looked_for_in_few_networks() -> None:
     assert max(counts.values()) <= NETWORKS
 
 
+@pytest.mark.shared
 def test_the_committed_list_is_what_the_rule_makes_of_the_flows() -> None:
     """Only where the labelled flows are."""
     try:

@@ -16,8 +16,9 @@ def test_no_flow_of_a_held_out_group_or_network_trains() -> None:
     world, fold = made.world(), fold_named(made.FOLD)
     part = world.part(tuple(Terms), fold, home=False)
     assert set(np.unique(part.family[part.label == MALICIOUS])) == {"tunnel", "flood"}
-    assert set(np.unique(part.network)) == {"lab", "hall"}
-    assert not len(world.part(tuple(Terms), fold, home=True))
+    assert set(np.unique(part.network)) == {"lab", "hall", *made.FAR.values()}
+    part = world.part(tuple(Terms), fold, home=True)
+    assert set(np.unique(part.network)) == set(made.FAR.values())
 
 
 def test_a_family_of_the_fold_among_the_training_flows_is_refused() -> None:

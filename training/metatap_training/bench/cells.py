@@ -197,9 +197,9 @@ class _Maker:
             rows = np.flatnonzero((flows.label == MALICIOUS) & (flows.family == family))
             for home in self._homes(table, rows):
                 here = rows[flows.network[rows] == home]
-                if self._fits(table, rows, here, self._groups[family]):
-                    away = tuple(n for n in fold.networks if n != home and n in self._benign)
-                    networks = (home,) if table is Table.OWN else away
+                away = tuple(n for n in fold.networks if n != home and n in self._benign)
+                networks = (home,) if table is Table.OWN else away
+                if networks and self._fits(table, rows, here, self._groups[family]):
                     found.append(
                         _Candidate(len(here), self._groups[family], family, home, networks)
                     )
