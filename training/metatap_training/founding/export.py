@@ -19,8 +19,9 @@ from onnx import TensorProto, helper
 from metatap.detector.contract import CONTRACT_VERSION, Kind, array_json
 from metatap.detector.sequence_contract import SEQUENCE_INPUTS, SEQUENCE_OUTPUT
 from metatap_training.datasets.sources import DataError
-from metatap_training.export.graph import IR, LOWEST, OPSET
+from metatap_training.export.graph import IR, OPSET
 from metatap_training.export.nodes import Nodes
+from metatap_training.export.trunk import LOWEST
 from metatap_training.founding.columns import CLIP, Columns
 from metatap_training.founding.networks import GRU_UNITS, POOL, Cnn, Network, Rnn
 from metatap_training.founding.sequences import FloatArray, Sequences
