@@ -1,9 +1,8 @@
-"""Training and the held-out protocol, end to end on made-up flows."""
+"""Training, and the draws of an ablation, on made-up flows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -18,22 +17,12 @@ from metatap_training.evaluate import draws
 from metatap_training.evaluate.ablation import VARIANTS, ablate_fold, ablation_markdown
 from metatap_training.evaluate.draws import Drawer
 from metatap_training.evaluate.folds import Fold, training_part
-from metatap_training.evaluate.protocol import (
-    HOME,
-    NULL,
-    OPEN,
-    Parts,
-    Record,
-    Settings,
-    run_fold,
-)
-from metatap_training.evaluate.scorers import META, cut, meta_scores
+from metatap_training.evaluate.scorers import cut, meta_scores
+from metatap_training.evaluate.tables import HOME, NULL, OPEN, Settings
 from metatap_training.learners import Committee, Recipe
 from metatap_training.learners.fit import fit
 from metatap_training.learners.model import Shape
 from metatap_training.preprocess import Scaling, is_context, without
-from metatap_training.report import summarise
-from metatap_training.report.figures import LOGISTIC
 from tests.training import synthetic
 
 GROUPS = {family: f"group-{family}" for family in synthetic.FAMILIES}
@@ -130,50 +119,6 @@ def test_columns_that_one_network_lacks_are_taken_from_all(flows: Flows) -> None
     assert not rows[:, INDEX["history.orig.S"]].any()
 
 
-@pytest.fixture(scope="module")
-def records(flows: Flows) -> list[Record]:
-    """One fold with few draws."""
-    settings = Settings(draws=2, supports=(2, 5))
-    recipe = Recipe(shape=RECIPE.shape, sizes=SIZES, members=2, drop=0.0, steps=30)
-    return run_fold(Parts(flows, flows, flows), FOLD, GROUPS, recipe, settings)
-
-
-def test_every_method_is_measured_on_every_draw(records: list[Record]) -> None:
-    """Pairs can be formed: the same draws under every method."""
-    seen: dict[tuple[str, str], set[tuple[str, int, int]]] = {}
-    for record in records:
-        place = (record.family, record.k, record.number)
-        seen.setdefault((record.table, record.method), set()).add(place)
-    methods = {table: sum(t == table for t, _ in seen) for table, _ in seen}
-    assert methods == {OPEN: 9, NULL: 9, "restricted": 9, HOME: 8}
-    for table in methods:
-        assert len({frozenset(places) for (t, _), places in seen.items() if t == table}) == 1
-    assert {record.table for record in records} == {OPEN, HOME, NULL, "restricted"}
-    assert all(0 <= record.tpr <= 1 for record in records)
-    assert all(0 <= record.auprc <= 1 + 1e-9 for record in records)
-
-
-def test_a_fold_repeats(flows: Flows, records: list[Record]) -> None:
-    """The same command gives the same metrics."""
-    settings = Settings(draws=2, supports=(2, 5))
-    recipe = Recipe(shape=RECIPE.shape, sizes=SIZES, members=2, drop=0.0, steps=30)
-    again = run_fold(Parts(flows, flows, flows), FOLD, GROUPS, recipe, settings)
-    assert [asdict(record) for record in again] == [asdict(record) for record in records]
-
-
-def test_figures_are_means_over_families_of_means_over_draws(records: list[Record]) -> None:
-    """And logistic regression is shown with the C that is best for it."""
-    table = summarise(records)[OPEN]["5"]
-    own = [r for r in records if (r.table, r.k) == (OPEN, 5)]
-    expected = np.mean([r.tpr for r in own if r.method == META])
-    assert table["means"][META]["tpr"] == pytest.approx(expected, abs=1e-4)
-    strengths = {r.method for r in own if r.method.startswith(LOGISTIC)}
-    best = max(np.mean([r.tpr for r in own if r.method == name]) for name in strengths)
-    assert table["means"][LOGISTIC]["tpr"] == pytest.approx(best, abs=1e-4)
-    gap = table["means"][META]["tpr"] - table["means"][LOGISTIC]["tpr"]
-    assert table["gain"][LOGISTIC]["mean"] == pytest.approx(gap, abs=2e-4)
-
-
 def test_at_home_the_negatives_are_of_the_threats_own_networks(flows: Flows) -> None:
     """And no model that is measured there was trained on these networks' benign flows."""
     drawer = Drawer(flows, FOLD, GROUPS, 0)
@@ -212,6 +157,6 @@ def test_an_ablation_measures_every_variant_on_the_same_draws(flows: Flows) -> N
     assert np.array_equal(bare[:, ~context], flows.features[:, ~context], equal_nan=True)
     text = ablation_markdown(found, settings, "metatap-train ablate")
     cells = [line.split("|") for line in text.splitlines() if line.startswith("|")]
-    assert [row[1].strip() for row in cells[2:]] == ["all features", "no context"]
+    assert [row[1].strip() for row in cells[2:4]] == ["all features", "no context"]
     rates = [r.tpr for r in found if (r.variant, r.table) == ("no context", OPEN)]
     assert float(cells[3][2]) == pytest.approx(np.mean(rates), abs=1e-3)

@@ -1,4 +1,4 @@
-"""The work behind the commands: clean, evaluate the folds, train, export."""
+"""The work behind the commands: clean, train, examine, ablate."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from metatap_training.datasets import (
 )
 from metatap_training.evaluate.ablation import VARIANTS, Found, ablate_fold
 from metatap_training.evaluate.folds import FOLDS
-from metatap_training.evaluate.protocol import Parts, Record, Settings, run_fold
+from metatap_training.evaluate.tables import Settings
 from metatap_training.export import Bundle, make_bundle
 from metatap_training.export.graph import build_graph
 from metatap_training.export.parity import check_parity, rounding
@@ -76,32 +76,6 @@ def prepare(flows: Path | None, cache: Path | None) -> Data:
     return Data(cleaned.flows, tuple(sources), cleaned.dropped)
 
 
-def evaluate(
-    data: Data, recipe: Recipe, settings: Settings, jobs: int, on_step: Step
-) -> list[Record]:
-    """The records of all folds, `jobs` folds at a time, each on one thread.
-
-    Args:
-        data: Cleaned flows.
-        recipe: How each fold's models are trained.
-        settings: Size of the evaluation.
-        jobs: Processes.
-        on_step: Called with 1 after each fold.
-    """
-    if jobs < 2:
-        results = []
-        for at in range(len(FOLDS)):
-            results.append(_fold(data, at, recipe, settings))
-            on_step(1)
-        return [record for records in results for record in records]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        found = [pool.submit(_fold, data, at, recipe, settings) for at in range(len(FOLDS))]
-        for _ in as_completed(found):
-            on_step(1)
-    return [record for future in found for record in future.result()]
-
-
 def ablate(data: Data, recipe: Recipe, settings: Settings, jobs: int, on_step: Step) -> list[Found]:
     """Every variant of the ablation on every fold, `jobs` at a time; in the variants' order."""
     context = multiprocessing.get_context("spawn")
@@ -126,12 +100,6 @@ def _ablate(data: Data, at: int, recipe: Recipe, settings: Settings, variant: st
         settings=settings,
         variant=variant,
     )
-
-
-def _fold(data: Data, at: int, recipe: Recipe, settings: Settings) -> list[Record]:
-    torch.set_num_threads(1)
-    parts = Parts(data.trainable, data.under(Terms.YES), data.under(Terms.NO))
-    return run_fold(parts, FOLDS[at], read_groups(), recipe, settings)
 
 
 def train_final(data: Data, recipe: Recipe, seed: int, on_step: Step) -> Bundle:

@@ -1,32 +1,33 @@
-"""`metatap-train`: build a model, evaluate the recipe, print a model's card."""
+"""`metatap-train`: all commands; here those that build the shipped model and ablate it."""
 
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
-import onnx
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from metatap.errors import MetatapError
 from metatap_training import build as work
 from metatap_training.bench.command import bench
+from metatap_training.cli_card import card
 from metatap_training.cli_train import encode, train
 from metatap_training.evaluate.ablation import VARIANTS, Found, ablation_markdown
 from metatap_training.evaluate.folds import FOLDS
-from metatap_training.evaluate.protocol import OPEN, Record, Settings
+from metatap_training.evaluate.tables import Settings
 from metatap_training.founding.command import founding
 from metatap_training.learners import Recipe
-from metatap_training.report import card_markdown, make_card, summarise
+from metatap_training.report.attach import settled
+from metatap_training.report.benchmark import read_benchmark
+from metatap_training.report.card import make_card
 from metatap_training.report.command import report
+from metatap_training.report.markdown import card_markdown
 
 _CACHE = Path("build") / "training"
 _CONSOLE = Console(stderr=True)
@@ -50,9 +51,7 @@ def _options(function: Callable[..., None]) -> Callable[..., None]:
         click.option("--flows", type=click.Path(path_type=Path), help="Folder of labelled flows."),
         click.option("--cache", type=click.Path(path_type=Path), default=_CACHE, show_default=True),
         click.option("--seed", default=0, show_default=True),
-        click.option("--draws", default=10, show_default=True, help="Support draws a family."),
         click.option("--steps", type=int, help="Training steps, if not the recipe's."),
-        click.option("--jobs", default=2, show_default=True, help="Folds at a time."),
     ):
         function = option(function)
     return function
@@ -72,90 +71,65 @@ cli.add_command(train)
 cli.add_command(encode)
 cli.add_command(founding)
 cli.add_command(report)
+cli.add_command(card)
 
 
 @cli.command()
 @_options
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The .onnx file.")
 @click.option("--card", "card_path", type=click.Path(path_type=Path), help="Its card, as Markdown.")
-@click.option("--records", type=click.Path(path_type=Path), help="Figures by draw, as CSV.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Parquet file of a benchmark of the recipe; its figures go into the card.",
+)
 def build(
     *,
     flows: Path | None,
     cache: Path,
     seed: int,
-    draws: int,
     steps: int | None,
-    jobs: int,
     out: Path,
     card_path: Path | None,
-    records: Path | None,
+    results: Path | None,
 ) -> None:
-    """Evaluate the recipe on held-out groups, train on all of them, write the model file."""
-    clock, recipe, settings = work.Clock(), _recipe(steps), Settings(draws=draws, seed=seed)
+    """Train the recipe on all flows that may train, write the model file and its card."""
+    clock, recipe = work.Clock(), _recipe(steps)
+    benchmark = None if results is None else read_benchmark(results)
     with _progress() as bar:
         read = bar("read and clean", 1)
         data = work.prepare(flows, cache)
         read(1)
-        found = work.evaluate(data, recipe, settings, jobs, bar("held-out folds", 5))
         bundle = work.train_final(data, recipe, seed, bar("train", 1))
     measured = work.examine(bundle, data)
     measured |= {"minutes": clock.minutes(), "processors": work.processors()}
-    figures = summarise(found)
-    command = work.command_line(sys.argv[1:])
+    made = make_card(
+        bundle=bundle,
+        sources=data.sources,
+        flows=data.flows,
+        dropped=data.dropped,
+        recipe=recipe,
+        seed=seed,
+        command=work.command_line(sys.argv[1:]),
+        measured=measured,
+        benchmark=benchmark,
+    )
 
-    def card(size: int) -> dict[str, Any]:
-        return make_card(
-            bundle=bundle,
-            sources=data.sources,
-            flows=data.flows,
-            dropped=data.dropped,
-            figures=figures,
-            recipe=recipe,
-            settings=settings,
-            command=command,
-            measured=measured | {"bytes": size},
-        )
+    def write(size: int) -> int:
+        made["measured"]["bytes"] = size
+        return bundle.write(out, made)
 
-    size, written = 0, -1
-    while size != written:  # the card in the file says how large the file is
-        size, written = written, bundle.write(out, card(written))
-    if records is not None:
-        _write_records(records, found)
+    size = settled(write)
     if card_path is not None:
-        card_path.write_text(card_markdown(card(size)), "utf-8")
-    _summary(figures)
+        card_path.write_text(card_markdown(made), "utf-8")
     _CONSOLE.print(f"{out}: {size:,} bytes; {measured}")
 
 
 @cli.command()
 @_options
-@click.option("--records", type=click.Path(path_type=Path), help="Figures by draw, as CSV.")
-def evaluate(
-    *,
-    flows: Path | None,
-    cache: Path,
-    seed: int,
-    draws: int,
-    steps: int | None,
-    jobs: int,
-    records: Path | None,
-) -> None:
-    """Evaluate the recipe on held-out groups; prints the figures as JSON."""
-    with _progress() as bar:
-        data = work.prepare(flows, cache)
-        settings = Settings(draws=draws, seed=seed)
-        found = work.evaluate(data, _recipe(steps), settings, jobs, bar("held-out folds", 5))
-    figures = summarise(found)
-    if records is not None:
-        _write_records(records, found)
-    _summary(figures)
-    click.echo(json.dumps(figures, indent=1))
-
-
-@cli.command()
-@_options
 @click.option("--out", type=click.Path(path_type=Path), help="The page, as Markdown.")
+@click.option("--draws", default=10, show_default=True, help="Support draws a family.")
+@click.option("--jobs", default=2, show_default=True, help="Folds at a time.")
 @click.option("--records", type=click.Path(path_type=Path), help="Figures by draw, as CSV.")
 def ablate(
     *,
@@ -182,26 +156,11 @@ def ablate(
     click.echo(table, nl=False)
 
 
-@cli.command()
-@click.argument("model", type=click.Path(path_type=Path, exists=True))
-def card(model: Path) -> None:
-    """Print the card in a model file as Markdown."""
-    props = {item.key: item.value for item in onnx.load(str(model)).metadata_props}
-    click.echo(card_markdown(json.loads(props["metatap.card"])), nl=False)
-
-
-def _write_records(path: Path, records: Sequence[Record | Found]) -> None:
+def _write_records(path: Path, records: Sequence[Found]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(records[0].row()))
         writer.writeheader()
         writer.writerows(record.row() for record in records)
-
-
-def _summary(figures: dict[str, Any]) -> None:
-    for k, table in figures[OPEN].items():
-        means = "  ".join(f"{name} {mean['tpr']:.3f}" for name, mean in table["means"].items())
-        _CONSOLE.print(f"K={k} TPR at FPR 1e-3: {means}", highlight=False)
-        _CONSOLE.print(f"  gain {table['gain']}", highlight=False)
 
 
 def main() -> None:

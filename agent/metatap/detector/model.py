@@ -16,7 +16,7 @@ from metatap.features.table import INDEX, NAMES
 
 FloatArray = npt.NDArray[np.float32]
 
-SHIPPED = "metatap-v2.onnx"
+SHIPPED = "metatap-v3.onnx"
 """Name of the model in the package's data."""
 
 PACKS_MULTIPLE = 8
@@ -24,6 +24,10 @@ MIN_ROWS = 8
 SELFTEST_TOLERANCE = 2e-2
 """Of scores that are about ±1. An integer model may round a feature the other way where a
 processor's logarithm differs in its last bit; what a wrong kernel computes differs by far more."""
+
+
+MAX_GROUND = 32_768
+"""Flows of a background, at most: shipped files sum over them in 32-bit integers."""
 
 
 def shipped_model() -> Path:
@@ -111,10 +115,12 @@ class Model:
             float32 [d + 1].
 
         Raises:
-            ModelError: the head is not finite.
+            ModelError: the background is larger than `MAX_GROUND`, or the head not finite.
         """
         if background is None:
             background = self.meta.background.embedding
+        if len(background) > MAX_GROUND:
+            raise ModelError(f"a background of {len(background)} flows, at most {MAX_GROUND}")
         none = np.zeros((0, self.width), np.float32)
         heads = np.zeros((self.depth + 1, PACKS_MULTIPLE), np.float32)
         head = self._run(none, heads, support, label, background)[2]

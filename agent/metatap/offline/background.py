@@ -8,14 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from metatap.detector import Model
+from metatap.detector.model import MAX_GROUND
 from metatap.errors import MetatapError
 from metatap.features import encode
 from metatap.flow import FlowBatch
 
 FloatArray = npt.NDArray[np.float32]
 
-BACKGROUND_ROWS = 65_536
-"""Flows of a background at most: a threshold for a rate of 1e-4 rests on six of them, and the heads
+BACKGROUND_ROWS = MAX_GROUND
+"""Flows of a background at most: a threshold for a rate of 1e-4 rests on three of them, and heads
 of all packs adapt to them in seconds."""
 
 

@@ -68,6 +68,14 @@ def test_a_fault_is_named(found: pa.Table, fault: str) -> None:
         from_arrow(found, "bad.parquet")
 
 
+def test_rows_under_attack_are_left_out() -> None:
+    """A file of nothing else has no rows."""
+    hurt = row(tpr=0.1) | {"attack": "split"}
+    assert from_arrow(table([row() | {"attack": ""}, hurt]))["tpr"].tolist() == [0.5]
+    with pytest.raises(ReportError, match="no rows"):
+        from_arrow(table([hurt]))
+
+
 def test_what_is_no_parquet_is_refused(tmp_path: Path) -> None:
     """By name, without a traceback of the reader."""
     path = tmp_path / "results.parquet"

@@ -61,9 +61,10 @@ def entrants(
     maml = maml or MamlRecipe()
     untrained = replace(recipe, steps=0)
     parts: list[Method] = [
+        Learner(f"{OWN} (float32)", recipe, Head.OWN),
         Learner("trunk + logistic regression", recipe, Head.LOGISTIC),
         Learner("trunk + prototypes", recipe, Head.PROTOTYPES),
-        Learner("no pre-training", untrained),
+        Learner("no pre-training", untrained, Head.OWN),
         Maml("MAML", maml, recipe),
         Maml("ANIL", replace(maml, last=True), recipe),
     ]

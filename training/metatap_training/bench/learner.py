@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -13,7 +13,10 @@ from scipy.special import expit
 from metatap_training.baselines.logistic import logistic
 from metatap_training.bench.problem import Answer, Problem
 from metatap_training.datasets import Flows
+from metatap_training.datasets.flows import FloatArray
 from metatap_training.evaluate.scorers import Cut, meta_scores
+from metatap_training.export import build_graph
+from metatap_training.export.runner import Runner
 from metatap_training.learners import Committee, Recipe
 from metatap_training.learners.fit import fit, samplers
 from metatap_training.learners.train import Draws
@@ -24,9 +27,10 @@ STRENGTH = 1.0
 
 
 class Head(StrEnum):
-    """What is made from support and background on top of the trunk."""
+    """What is made from support and background on top of the trunk, and by what."""
 
-    OWN = "own"
+    SHIPPED = "own, by the exported file in ONNX Runtime"
+    OWN = "own, in PyTorch"
     LOGISTIC = "logistic regression"
     PROTOTYPES = "prototypes"
 
@@ -37,7 +41,8 @@ class FittedLearner:
 
     model: Committee
     scaling: Scaling
-    head: Head = Head.OWN
+    head: Head = Head.SHIPPED
+    _runner: list[Runner] = field(default_factory=list, repr=False)
 
     def answer(self, problem: Problem) -> Answer:
         """Scores by the head made from support and background.
@@ -45,12 +50,13 @@ class FittedLearner:
         The own head is fitted to ±1 with both classes' masses, so that (1 + score) / 2, cut to
         [0, 1], is its estimate of a chance.
         """
+        if self.head is Head.SHIPPED:
+            return _both(self._shipped(problem))
         parts = problem.scaled(self.scaling)
         if self.head is Head.OWN:
             services = problem.services
             names = (services.support, services.background, services.queries)
-            found = meta_scores(self.model, Cut(*parts, names)).astype(np.float64)
-            return Answer(found, np.clip((1 + found) / 2, 0, 1))
+            return _both(meta_scores(self.model, Cut(*parts, names)))
         support, background, queries = (self._embedded(part) for part in parts)
         if self.head is Head.LOGISTIC:
             found = logistic(support, background, queries, STRENGTH).astype(np.float64)
@@ -58,6 +64,14 @@ class FittedLearner:
         near = np.linalg.norm(queries - support.mean(0), axis=1)
         far = np.linalg.norm(queries - background.mean(0), axis=1)
         return Answer((far - near).astype(np.float64))
+
+    def _shipped(self, problem: Problem) -> FloatArray:
+        """Scores of the queries, by what the agent runs: a graph of 8-bit integers."""
+        if not self._runner:
+            self._runner.append(Runner(build_graph(self.model, self.scaling, integers=True)))
+        runner = self._runner[0]
+        head = runner.adapt(problem.support, runner.embed(problem.background))
+        return runner.score(problem.queries, head)
 
     def _embedded(self, rows: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -68,6 +82,11 @@ class FittedLearner:
         names = ("mean", "std")
         scaling = {name: torch.from_numpy(getattr(self.scaling, name)) for name in names}
         torch.save({"model": self.model.state_dict(), "scaling": scaling}, path)
+
+
+def _both(scores: FloatArray) -> Answer:
+    found = scores.astype(np.float64)
+    return Answer(found, np.clip((1 + found) / 2, 0, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +101,7 @@ class Learner:
 
     name: str
     recipe: Recipe
-    head: Head = Head.OWN
+    head: Head = Head.SHIPPED
 
     @property
     def training(self) -> Recipe:

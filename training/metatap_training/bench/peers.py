@@ -143,11 +143,11 @@ _SEVERAL: dict[str, Score] = {
     "random forest": _forest,
     "extra trees": _extra,
     "LightGBM": _boosted,
+    "SVM": _machine,
     "port only": _port,
     "best feature": _single,
 }
 _ONE: dict[str, Score] = {
-    "SVM": _machine,
     "XGBoost": _extreme,
     "isolation forest": _isolation,
     "ECOD": _tails,

@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 import torch
 
-from metatap_training import bench
+from metatap_training import bench, export
 from metatap_training.bench.cells import Cell, text_of
 from metatap_training.bench.entrants import Entrant
 from metatap_training.bench.fits import HOME_TABLES, Fits, code_digest, trainers_digest
@@ -59,7 +59,7 @@ class Plan:
     def digest(self, world: World) -> str:
         """Of all that the results depend on."""
         state = hashlib.sha256(trainers_digest(world).encode())
-        state.update(code_digest(bench).encode())
+        state.update(code_digest(bench, export).encode())
         facts = (self.entrants, self.supports, self.seed)
         state.update(f"{text_of(self.cells)} {facts}".encode())
         return state.hexdigest()[:16]

@@ -20,8 +20,8 @@ from metatap.offline.metrics import tpr_at
 from metatap_training.datasets import BENIGN, MALICIOUS, Flows
 from metatap_training.datasets.sources import DataError
 from metatap_training.evaluate.draws import BACKGROUND, NEGATIVES, QUERIES, Draw
-from metatap_training.evaluate.protocol import RATE
 from metatap_training.evaluate.scorers import BASELINES, META, cut, meta_scores
+from metatap_training.evaluate.tables import RATE
 from metatap_training.learners import Committee
 from metatap_training.preprocess import Scaling
 from metatap_training.preprocess.clean import row_ids

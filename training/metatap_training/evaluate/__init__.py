@@ -1,4 +1,6 @@
-"""The held-out protocol: families by group, benign networks, several support draws, paired peers.
+"""Small evaluations: what parts of the context bring, and how well held-out families are found.
 
-In: cleaned `Flows` and a way to train. Out: one record for each (family, K, draw, method).
+`ablation` trains the recipe without columns and compares on the draws of `draws` in the folds of
+`folds`; `scorers` has the methods that `custom.holdout` sets beside a user's own model. How well
+the recipe does is measured elsewhere, by `bench`.
 """

@@ -55,9 +55,6 @@ FOLDS: tuple[Fold, ...] = (
 )
 """All folds."""
 
-DEVELOPED_ON = ("scans", "Windows")
-"""Folds that sizes and rates were chosen on; the card says what the others were looked at for."""
-
 
 def training_part(
     flows: Flows, fold: Fold, groups: Groups, *, without_homes: bool = False

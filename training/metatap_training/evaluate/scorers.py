@@ -20,11 +20,7 @@ from metatap_training.evaluate.draws import Draw
 from metatap_training.learners import Committee
 from metatap_training.preprocess import Scaling
 
-META, META_OPEN = "meta-ridge", "meta-ridge, open sources only"
-META_PLAIN = "meta-ridge without context"
-"""The same recipe on the features of version 1, which know nothing of a host's past."""
-
-NEAREST, PORT = "1-NN margin", "port only"
+META, NEAREST, PORT = "meta-ridge", "1-NN margin", "port only"
 
 
 @dataclass(frozen=True, slots=True)

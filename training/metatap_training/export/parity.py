@@ -67,6 +67,7 @@ def check_parity(
     rng = np.random.default_rng(0)
     rows = hard_rows(features)
     worst = np.zeros(3)
+    ground = torch.from_numpy(background).double()
     for k in SUPPORTS:
         support = rows[rng.integers(0, len(rows), k)]
         label = np.ones(k, np.float32)
@@ -74,7 +75,7 @@ def check_parity(
         with torch.no_grad():
             embedding = model.trunk(torch.from_numpy(scaling.apply(rows)))
             scaled = torch.from_numpy(scaling.apply(support))
-            head = model.adapt(scaled, torch.from_numpy(label), torch.from_numpy(background))
+            head = model.adapt(scaled, torch.from_numpy(label), ground)
             score = embedding @ head[:-1] + head[-1]
         feed = (rows, head.numpy()[:, None], support, label, background)
         got = session.run(OUTPUTS, dict(zip(INPUTS, feed, strict=True)))

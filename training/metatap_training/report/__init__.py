@@ -1,10 +1,6 @@
-"""Records of an evaluation → figures → the model card.
+"""What was measured, and what a file says of itself: results of a benchmark → page and card.
 
-In: `evaluate.Record`s. Out: tables, as data (in the model file) and as Markdown.
+In: the Parquet file of `metatap-train bench`, a trained model. `read` checks the file, `verdict`
+holds it to the bar, `page` shows all of it; `benchmark` takes from it what a card states, `card` is
+the card as data, `markdown` as text, `attach` changes it in a file.
 """
-
-from metatap_training.report.card import make_card
-from metatap_training.report.figures import summarise
-from metatap_training.report.markdown import card_markdown
-
-__all__ = ["card_markdown", "make_card", "summarise"]

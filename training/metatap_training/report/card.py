@@ -10,22 +10,13 @@ from typing import Any
 import numpy as np
 
 from metatap.features import FEATURES_VERSION
+from metatap_training.bench.folds import FOLDS, Role
 from metatap_training.datasets import Flows, Source, Terms
-from metatap_training.evaluate.draws import BACKGROUND, MIN_HOME, NEGATIVES
-from metatap_training.evaluate.folds import FOLDS
-from metatap_training.evaluate.protocol import OPEN, PREVALENCE, RATE, Settings
-from metatap_training.export.bundle import MODEL_NAME, MODEL_VERSION, Bundle
+from metatap_training.export.bundle import Bundle
 from metatap_training.learners import Recipe
-from metatap_training.report.figures import LOGISTIC, Figures
+from metatap_training.report.benchmark import Part
 
-CHOICE = (
-    "Sizes, learning rate, task mixture, the clip and the second solution were chosen on the folds "
-    "“scans” and “Windows” alone. The whole table was seen for seven states of the code before "
-    "this one; the choice among them was made on those two folds as well, but for one: that there "
-    "are linear units at all was decided after logistic regression had been ahead at K = 1 in the "
-    "whole table, and so on all folds. "
-    "The best C of logistic regression was chosen on the reported figure itself, in its favour."
-)
+Card = dict[str, Any]
 
 
 def make_card(
@@ -34,49 +25,40 @@ def make_card(
     sources: Sequence[Source],
     flows: Flows,
     dropped: Mapping[str, int],
-    figures: Figures,
     recipe: Recipe,
-    settings: Settings,
+    seed: int,
     command: str,
     measured: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The card of a model trained on all groups, with the figures of its held-out folds.
+    benchmark: Part | None = None,
+) -> Card:
+    """The card of a model trained on all that may train.
 
     Args:
         bundle: The model.
         sources: All sources there are.
         flows: Cleaned flows of all sources.
         dropped: What cleaning dropped, by reason.
-        figures: From `summarise`.
         recipe: How it was trained.
-        settings: Size of the evaluation.
+        seed: Of its training.
         command: What was run.
-        measured: Cost, parity and time.
+        measured: Cost, parity, time and size.
+        benchmark: From `benchmark.read_benchmark`; None: none is attached.
     """
-    five = figures[OPEN].get("5")
     return {
-        "name": MODEL_NAME,
-        "version": MODEL_VERSION,
+        "name": bundle.name,
+        "version": bundle.version,
         "created": dt.datetime.now(dt.UTC).date().isoformat(),
         "command": command,
         "features_version": FEATURES_VERSION,
-        "seed": settings.seed,
+        "seed": seed,
         "recipe": asdict(recipe),
         "data": [_source(source, flows) for source in sources],
         "dropped": dict(dropped),
         "background": bundle.provenance,
-        "protocol": {
-            "rate": RATE,
-            "prevalence": PREVALENCE,
-            "draws": settings.draws,
-            "background": BACKGROUND,
-            "negatives": NEGATIVES,
-            "least_home": MIN_HOME,
-            "choice": CHOICE,
-            "folds": [asdict(fold) for fold in FOLDS],
-        },
-        "beats_logistic_regression": bool(five and five["gain"][LOGISTIC]["mean"] > 0),
-        "figures": figures,
+        "chosen_on": [
+            group for fold in FOLDS if fold.role is Role.VALIDATION for group in fold.groups
+        ],
+        "benchmark": benchmark,
         "measured": dict(measured),
     }
 

@@ -10,7 +10,7 @@ OWN = "metatap"
 VARIANTS = ("metatap (all data)", "metatap (open licences)")
 """The same recipe on other training data."""
 
-PEERS = ("logistic regression", "1-NN margin", "random forest", "extra trees", "LightGBM")
+PEERS = ("logistic regression", "1-NN margin", "random forest", "extra trees", "LightGBM", "SVM")
 """Learners on the same support and background, measured on several draws."""
 
 SHORTCUTS = ("port only", "best feature")
@@ -19,10 +19,17 @@ SHORTCUTS = ("port only", "best feature")
 CONTENDERS = (*PEERS, *SHORTCUTS)
 """Those among whom the bar looks for the best peer."""
 
-SINGLE = ("SVM", "XGBoost", "isolation forest", "ECOD", "half-space trees")
+SINGLE = ("XGBoost", "isolation forest", "ECOD", "half-space trees")
 """Learners measured on draw 0 alone."""
 
-ABLATIONS = ("trunk + logistic regression", "trunk + prototypes", "no pre-training", "MAML", "ANIL")
+ABLATIONS = (
+    "metatap (float32)",
+    "trunk + logistic regression",
+    "trunk + prototypes",
+    "no pre-training",
+    "MAML",
+    "ANIL",
+)
 """The recipe with a part taken out or swapped."""
 
 ORDER = (OWN, *VARIANTS, *CONTENDERS, *SINGLE, *ABLATIONS)

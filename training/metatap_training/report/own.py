@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from metatap_training.report.text import table
+
 Card = dict[str, Any]
 
 KIND = "own data"
@@ -65,7 +67,7 @@ mean of {held["draws"]} draws. These families and the negatives were not trained
 negatives and positives are of the same networks. The best C of logistic regression is the reader's
 choice. {few}{more}
 
-{_table(head, rows)}
+{table(head, rows)}
 """
 
 
@@ -84,15 +86,10 @@ def _data(card: Card) -> str:
     return f"""
 ## Data
 
-{_table(head, rows)}
+{table(head, rows)}
 
 Of the user's {pool["read"]:,} flows the pool held {pool["held"]:,}; of these cleaning dropped
 {lost}. The file holds none of them, but embeddings of
 {sum(card["background"].values()):,} benign flows as its reference background ({ground}) and the
 features of a few flows for its self-test.
 """
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

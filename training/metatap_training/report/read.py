@@ -38,15 +38,23 @@ def read_results(path: Path) -> Results:
         ReportError: It is no Parquet file, is too large, lacks a column of REQUIRED, or holds
             values out of range.
     """
+    return from_arrow(read_table(path), str(path))
+
+
+def read_table(path: Path) -> pa.Table:
+    """The file as it is, within bounds.
+
+    Raises:
+        ReportError: It is no Parquet file, or too large.
+    """
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ReportError(f"{path}: larger than {MAX_BYTES} bytes")
         if pq.read_metadata(path).num_rows > MAX_ROWS:
             raise ReportError(f"{path}: more than {MAX_ROWS} rows")
-        table = pq.read_table(path)
+        return pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise ReportError(f"{path}: no readable Parquet file: {error}") from error
-    return from_arrow(table, str(path))
 
 
 def from_arrow(table: pa.Table, name: str = "results") -> Results:
@@ -65,10 +73,10 @@ def from_arrow(table: pa.Table, name: str = "results") -> Results:
     for column in REQUIRED:
         if column not in table.column_names:
             raise ReportError(f"{name}: no column {column}")
-    if not table.num_rows:
-        raise ReportError(f"{name}: no rows")
     if "attack" in table.column_names:
         table = table.filter(pc.equal(pc.fill_null(table["attack"], ""), ""))
+    if not table.num_rows:
+        raise ReportError(f"{name}: no rows")
     reader = _Columns(table, name)
     columns: dict[str, npt.NDArray[Any]] = {column: reader.text(column) for column in TEXT}
     columns |= {column: reader.count(column) for column in COUNTS}
