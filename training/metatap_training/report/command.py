@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from metatap_training.report.attacked import read_attacked
 from metatap_training.report.page import Extras, page, read_embedding, read_extra
 from metatap_training.report.read import read_results
 
@@ -20,7 +21,9 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 def report(*, results: Path, out: Path, embedding: Path | None, extra: tuple[Path, ...]) -> None:
     """Show RESULTS, a Parquet file of the benchmark, as one HTML file that needs no network."""
     extras = Extras(
-        read_embedding(embedding) if embedding else None, [read_extra(path) for path in extra]
+        read_embedding(embedding) if embedding else None,
+        [read_extra(path) for path in extra],
+        read_attacked(results),
     )
     text = page(read_results(results), extras)
     out.write_text(text, "utf-8")

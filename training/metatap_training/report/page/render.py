@@ -11,6 +11,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from metatap_training.report.page.attacks import attacks
 from metatap_training.report.page.bar import bar_section, rates_section
 from metatap_training.report.page.curves import calibration, learning, tradeoffs
 from metatap_training.report.page.extras import Embedding, Extra
@@ -30,6 +31,7 @@ class Extras:
 
     embedding: Embedding | None = None
     others: Sequence[Extra] = field(default_factory=tuple)
+    attacked: Results | None = None
 
 
 def page(results: Results, extras: Extras | None = None) -> str:
@@ -77,6 +79,7 @@ def _sections(
         embedding(extras.embedding),
         ablations(results),
         single_draw(results),
+        attacks(extras.attacked),
         founding(networks),
         cells(results),
     ]
