@@ -30,7 +30,7 @@ _RULE = (
     "TPR at FPR 1e-3 of the recipe with and without each attack, on the same cells and draws; "
     "means over families, 95 % interval over families. Change is attacked less clean."
 )
-_HEAD = ("attack", "what it does", "K", "cells", "clean", "attacked", "change")
+_HEAD = ("attack", "K", "cells", "clean", "attacked", "change", "what it does")
 
 
 def attacks(found: Results | None) -> Section:
@@ -62,10 +62,10 @@ def _row(test: Results, attack: str, k: int) -> list[tuple[Value, ...]]:
     says = text(_SAYS.get(attack, ""))
     means = (_mean(by_family(family, part)) for part in (pair.peer, pair.own))
     change = _mean(by_family(family, pair.own - pair.peer), "+.3f")
-    return [(text(attack), says, count(k), count(len(pair.rows)), *means, change)]
+    return [(text(attack), count(k), count(len(pair.rows)), *means, change, says)]
 
 
 def _mean(values: Floats, form: str = ".3f") -> Value:
     ends = bootstrap_mean(values) if len(values) > 1 else (np.nan, np.nan)
-    form_of_ends = "+.2f" if form.startswith("+") else ".2f"
+    form_of_ends = "+.3f" if form.startswith("+") else ".2f"
     return number(float(values.mean()), form, span(*ends, form_of_ends).replace("-", "−"))
