@@ -21,6 +21,7 @@ from metatap_training.cli_train import encode, train
 from metatap_training.evaluate.ablation import VARIANTS, Found, ablation_markdown
 from metatap_training.evaluate.folds import FOLDS
 from metatap_training.evaluate.tables import Settings
+from metatap_training.extras.command import extras
 from metatap_training.founding.command import founding
 from metatap_training.learners import Recipe
 from metatap_training.report.attach import settled
@@ -69,6 +70,7 @@ def cli() -> None:
 cli.add_command(bench)
 cli.add_command(train)
 cli.add_command(encode)
+cli.add_command(extras)
 cli.add_command(founding)
 cli.add_command(report)
 cli.add_command(card)
