@@ -14,7 +14,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pyarrow as pa
@@ -198,7 +198,7 @@ def _measure(task: Job, path: Path) -> None:
 
 
 def _facts(plan: Plan, digest: str, command: str) -> dict[str, str]:
-    versions = " ".join(f"{name} {version(name)}" for name in PACKAGES)
+    versions = " ".join(f"{name} {_version(name)}" for name in PACKAGES)
     return {
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),
@@ -214,3 +214,13 @@ def _facts(plan: Plan, digest: str, command: str) -> dict[str, str]:
             for fold in FOLDS
         ),
     }
+
+
+def _version(name: str) -> str:
+    """A package's version; some come under the name of their build, as `xgboost-cpu`."""
+    for known in (name, f"{name}-cpu"):
+        try:
+            return version(known)
+        except PackageNotFoundError:
+            continue
+    return "?"

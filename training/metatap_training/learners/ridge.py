@@ -14,8 +14,8 @@ false alarm costs what it costs, whatever the many flows that no head would conf
 
 Training solves the equations directly. The model file solves them by a fixed number of
 conjugate-gradient steps with Jacobi preconditioning, started at w₀ and at the first solution, which
-needs only standard ONNX operators. `solve` is that algorithm in PyTorch. As in the file, sums over
-the background are float32 and the rest, where the order of sums would show, is float64.
+needs only standard ONNX operators. `solve` is that algorithm in PyTorch: in float64, where the
+order of sums does not show, but for sums over a background that is given in float32.
 
 Sources: Bertinetto et al., "Meta-learning with differentiable closed-form solvers" (R2D2, ICLR
 2019); Lee et al., "Meta-Learning with Differentiable Convex Optimization" (MetaOptNet, CVPR 2019);
