@@ -117,11 +117,15 @@ class Faults:
         """As `nearest`, but "" once no more faults are listed: it is too slow for thousands."""
         return "" if len(self.found) >= MAX_FAULTS else nearest(word, known)
 
+    def listed(self) -> list[str]:
+        """The faults, and how many there are beside those that are listed."""
+        more = [f"{self.name}: {self._more} more faults"] if self._more else []
+        return [*self.found, *more]
+
     def raise_as(self, error: type[FaultsError]) -> None:
         """Raise `error` with all faults, if there are any."""
         if self.found:
-            more = [f"{self.name}: {self._more} more faults"] if self._more else []
-            raise error(*self.found, *more)
+            raise error(*self.listed())
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -130,10 +134,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f", did you mean {close[0]}?" if close else ""
 
 
-def shown(value: object) -> str:
-    """A value for a message: on one line and not long."""
+def shown(value: object, limit: int = 60) -> str:
+    """A value for a message: on one line and not longer than `limit` characters."""
     text = value if isinstance(value, str) and value.isprintable() and value else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def kind_of(node: Node) -> str:

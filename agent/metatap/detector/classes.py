@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from metatap.detector.contract import MAX_CLASSES, feature_names
 from metatap.errors import ModelError
 from metatap.flow import FlowBatch
@@ -80,7 +82,7 @@ def parse_description(content: bytes, name: str, path: Path, model_sha256: str) 
     if not isinstance(root, Fields):
         if root is not None and not faults:
             faults.add(root.line, f"must be a mapping, is {kind_of(root)}")
-        raise ModelError("\n".join(faults.found))
+        raise ModelError("\n".join(faults.listed()))
     faults.unknown(root, HEAD)
     reader = _Reader(faults)
     reader.value(root, "classifier", _version)
@@ -100,7 +102,7 @@ def parse_description(content: bytes, name: str, path: Path, model_sha256: str) 
     )
     names, rules = reader.classes(root, shared)
     if faults:
-        raise ModelError("\n".join(faults.found))
+        raise ModelError("\n".join(faults.listed()))
     return Description(
         found.name, found.version, found.features, found.absent, tuple(names), tuple(rules)
     )
@@ -196,8 +198,8 @@ def _absent(node: Node) -> float:
 
 def _threshold(node: Node) -> float:
     value = _number(node, 0.0, 1.0)
-    if not value:
-        raise ValueError("0 would alert on every flow")
+    if not np.float32(value) > 0:
+        raise ValueError(f"{value:g} is 0 in float32 and would alert on every flow")
     return value
 
 

@@ -14,18 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from metatap.detector.classes import Description, parse_description
-from metatap.detector.onnx_file import OnnxFile
+from metatap.detector.contract import require_probabilities
+from metatap.detector.onnx_file import SHOWN, OnnxFile
 from metatap.errors import ModelError
 from metatap.features.table import INDEX
-from metatap.yamlfile import MAX_BYTES
+from metatap.yamlfile import MAX_BYTES, shown
 
 FloatArray = npt.NDArray[np.float32]
 
 DESCRIPTION = "metatap.classifier"
 """Metadata property that holds the description, where it is not in a file beside the model's."""
-
-TOLERANCE = 1e-3
-"""By how much a row of probabilities may miss a sum of 1."""
 
 _NO_ZIPMAP = (
     "a list of maps (ZipMap); export the probabilities as a matrix: "
@@ -111,32 +109,21 @@ class Classifier:
             absent = np.float32(self.meta.absent)
             features = np.where(np.isnan(features), absent, features)
         found = self._file.run([self._output], {self._input: np.ascontiguousarray(features)})[0]
-        if found.shape != (len(features), count):
-            raise ModelError(
-                f"{self.path}: output {self._output}: {list(found.shape)} for {len(features)} "
-                f"flows and {count} classes"
-            )
-        if not np.isfinite(found).all():
-            raise ModelError(f"{self.path}: output {self._output}: not finite")
-        return np.asarray(found, np.float32)
+        where = f"{self.path}: output {shown(self._output)}"
+        return require_probabilities(where, found, len(features), count)
 
     def _try_out(self) -> None:
         """Score rows of zeros and of nothing: what comes must be probabilities."""
         rows = np.zeros((2, self.width), np.float32)
         rows[1] = np.nan
         try:
-            found = self._probability(rows)
+            self._probability(rows)
         except ModelError as error:
             raise ModelError(
                 f"{error}; it was given a flow of zeros and one whose features are all absent "
                 "(NaN): a model that takes no NaN needs an imputer in its pipeline, or `absent` in "
                 "its description"
             ) from None
-        off = float(np.abs(found.sum(1) - 1.0).max())
-        if found.min() < -TOLERANCE or off > TOLERANCE:
-            raise ModelError(
-                f"{self.path}: output {self._output}: no probabilities, rows must sum to 1"
-            )
 
 
 def _description(file: OnnxFile) -> tuple[bytes, str]:
@@ -154,15 +141,16 @@ def _description(file: OnnxFile) -> tuple[bytes, str]:
 def _input(file: OnnxFile, width: int) -> str:
     inputs = file.session.get_inputs()
     if len(inputs) != 1:
-        names = ", ".join(item.name for item in inputs)
-        raise ModelError(f"inputs {names[:256]}: a classifier takes one matrix of features")
+        names = shown(", ".join(item.name for item in inputs), SHOWN)
+        raise ModelError(f"inputs {names}: a classifier takes one matrix of features")
     given = inputs[0]
+    where = f"input {shown(given.name)}"
     if given.type != "tensor(float)" or len(given.shape) != 2:
-        raise ModelError(f"input {given.name}: {given.type} {given.shape}, not float32 [n, F]")
+        raise ModelError(f"{where}: {given.type} {shown(given.shape)}, not float32 [n, F]")
     if isinstance(given.shape[0], int) or given.shape[1] not in (width, None):
         raise ModelError(
-            f"input {given.name}: shape {given.shape}, but any number of flows and {width} "
-            "features are described"
+            f"{where}: shape {shown(given.shape)}, but any number of flows and {width} features "
+            "are described"
         )
     return str(given.name)
 
@@ -172,13 +160,13 @@ def _output(file: OnnxFile, classes: int) -> str:
     outputs = file.session.get_outputs()
     for item in outputs:
         if item.type.startswith(("seq(", "map(")):
-            raise ModelError(f"output {item.name}: {_NO_ZIPMAP}")
+            raise ModelError(f"output {shown(item.name)}: {_NO_ZIPMAP}")
     found = [item for item in outputs if _is_probability(item, classes)]
     if len(found) != 1:
         shapes = ", ".join(f"{item.name} {item.type} {item.shape}" for item in outputs)
         raise ModelError(
-            f"outputs {shapes[:512]}: not one of float32 [n, {classes}] for the {classes} classes "
-            "described"
+            f"outputs {shown(shapes, SHOWN)}: not one of float32 [n, {classes}] for the {classes} "
+            "classes described"
         )
     return str(found[0].name)
 

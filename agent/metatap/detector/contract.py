@@ -15,14 +15,21 @@ import numpy.typing as npt
 
 from metatap.errors import ModelError
 from metatap.features import NAMES
+from metatap.yamlfile import shown
 
 CONTRACT_VERSION = "1"
 MAX_FILE_BYTES = 64 * 2**20
 MAX_WIDTH = 4096
 """Upper bound of F, d and k in a model file."""
 
-MAX_BACKGROUND = 65536
-"""Upper bound of the rows of the reference background."""
+MAX_BACKGROUND = 32_768
+"""Flows of a background, at most: shipped files sum over them in 32-bit integers."""
+
+MAX_TEXT = 128
+"""Characters of a name or a version, at most."""
+
+OFF = 1e-3
+"""By how much a row of probabilities may miss a sum of 1."""
 
 MAX_CLASSES = 256
 """Classes of a classifier or a sequence model, at most."""
@@ -126,8 +133,8 @@ def parse_metadata(props: dict[str, str]) -> Metadata:
     if not isinstance(card, dict):
         raise ModelError("metatap.card: not an object")
     return Metadata(
-        read_text(props, "metatap.name")[:128],
-        read_text(props, "metatap.version")[:128],
+        read_name(props, "metatap.name"),
+        read_name(props, "metatap.version"),
         names,
         background,
         selftest,
@@ -191,6 +198,35 @@ def read_text(props: dict[str, str], key: str) -> str:
     return props[key]
 
 
+def read_name(props: dict[str, str], key: str) -> str:
+    """A short text that may stand in messages and alerts; ModelError where it is none."""
+    text = read_text(props, key)
+    if not text.isprintable() or len(text) > MAX_TEXT:
+        raise ModelError(f"{key}: {shown(text)}: not a text of at most {MAX_TEXT} characters")
+    return text
+
+
+def require_probabilities(field: str, found: Any, rows: int, classes: int) -> FloatArray:
+    """What a model gave, if it is probabilities: float32 [rows, classes], each row of sum 1.
+
+    Args:
+        field: Names the output in messages.
+        found: What it gave.
+        rows: Rows asked for.
+        classes: C.
+
+    Raises:
+        ModelError: it is something else.
+    """
+    if found.shape != (rows, classes):
+        raise ModelError(f"{field}: shape {list(found.shape)}, not {[rows, classes]}")
+    if not np.isfinite(found).all():
+        raise ModelError(f"{field}: not finite")
+    if rows and (found.min() < -OFF or np.abs(found.sum(1) - 1.0).max() > OFF):
+        raise ModelError(f"{field}: no probabilities, rows must sum to 1")
+    return np.asarray(found, np.float32)
+
+
 def read_json(props: dict[str, str], key: str) -> Any:
     """A JSON value of the metadata; ModelError where there is none or it is malformed."""
     try:
@@ -230,7 +266,9 @@ def read_array(
         and all(want in (None, dim) for want, dim in zip(shape, dims, strict=True))
     )
     if not fits or item["dtype"] not in ("<f2", "<f4"):
-        raise ModelError(f"{field}: shape {dims} or dtype {item['dtype']!r} is not as declared")
+        raise ModelError(
+            f"{field}: shape {shown(dims)} or dtype {shown(item['dtype'])} is not as declared"
+        )
     try:
         raw = base64.b64decode(item["data"], validate=True)
     except (binascii.Error, TypeError, ValueError) as error:

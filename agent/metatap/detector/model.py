@@ -9,25 +9,25 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from metatap.detector.contract import INPUTS, OUTPUTS, Metadata, parse_metadata
-from metatap.detector.onnx_file import OnnxFile
+from metatap.detector.contract import INPUTS, MAX_BACKGROUND, OUTPUTS, Metadata, parse_metadata
+from metatap.detector.onnx_file import SHOWN, OnnxFile
 from metatap.errors import ModelError
 from metatap.features.table import INDEX, NAMES
+from metatap.yamlfile import shown
 
 FloatArray = npt.NDArray[np.float32]
 
 SHIPPED = "metatap-v3.onnx"
 """Name of the model in the package's data."""
 
+_ANY = {"features": 0, "heads": 1, "support": 0, "support_label": 0, "background": 0}
+"""Input → the axis that may have any length."""
+
 PACKS_MULTIPLE = 8
 MIN_ROWS = 8
 SELFTEST_TOLERANCE = 2e-2
 """Of scores that are about ±1. An integer model may round a feature the other way where a
 processor's logarithm differs in its last bit; what a wrong kernel computes differs by far more."""
-
-
-MAX_GROUND = 32_768
-"""Flows of a background, at most: shipped files sum over them in 32-bit integers."""
 
 
 def shipped_model() -> Path:
@@ -115,12 +115,12 @@ class Model:
             float32 [d + 1].
 
         Raises:
-            ModelError: the background is larger than `MAX_GROUND`, or the head not finite.
+            ModelError: the background is larger than `MAX_BACKGROUND`, or the head not finite.
         """
         if background is None:
             background = self.meta.background.embedding
-        if len(background) > MAX_GROUND:
-            raise ModelError(f"a background of {len(background)} flows, at most {MAX_GROUND}")
+        if len(background) > MAX_BACKGROUND:
+            raise ModelError(f"a background of {len(background)} flows, at most {MAX_BACKGROUND}")
         none = np.zeros((0, self.width), np.float32)
         heads = np.zeros((self.depth + 1, PACKS_MULTIPLE), np.float32)
         head = self._run(none, heads, support, label, background)[2]
@@ -152,7 +152,8 @@ class Model:
         inputs = {item.name: item for item in self._file.session.get_inputs()}
         outputs = {item.name: item for item in self._file.session.get_outputs()}
         if set(inputs) != set(INPUTS) or not set(OUTPUTS) <= set(outputs):
-            raise ModelError(f"inputs {sorted(inputs)} or outputs {sorted(outputs)} are not ours")
+            names = shown(f"inputs {sorted(inputs)} or outputs {sorted(outputs)}", SHOWN)
+            raise ModelError(f"{names} are not ours")
         fixed = {
             ("features", 1): self.width,
             ("support", 1): self.width,
@@ -162,7 +163,11 @@ class Model:
         for (name, axis), size in fixed.items():
             shape = inputs[name].shape
             if len(shape) != 2 or shape[axis] != size:
-                raise ModelError(f"input {name}: shape {shape}, axis {axis} must be {size}")
+                raise ModelError(f"input {name}: shape {shown(shape)}, axis {axis} must be {size}")
+        for name, axis in _ANY.items():
+            if isinstance(inputs[name].shape[axis], int):
+                shape = inputs[name].shape
+                raise ModelError(f"input {name}: shape {shown(shape)}, axis {axis} must be free")
         for name, item in (inputs | outputs).items():
             if item.type != "tensor(float)":
                 raise ModelError(f"{name}: {item.type}, not float32")

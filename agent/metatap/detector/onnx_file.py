@@ -14,8 +14,12 @@ import onnxruntime as ort
 
 from metatap.detector.contract import MAX_FILE_BYTES
 from metatap.errors import ModelError
+from metatap.yamlfile import shown
 
 FloatArray = npt.NDArray[np.float32]
+
+SHOWN = 512
+"""Characters of what a file or ONNX Runtime says that a message repeats, at most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +65,7 @@ class OnnxFile:
         try:
             return list(self.session.run(list(outputs), dict(feed)))
         except Exception as error:  # noqa: BLE001 - the session raises many types without a base
-            raise ModelError(f"{self.path}: {error}") from None
+            raise ModelError(f"{self.path}: {shown(str(error), SHOWN)}") from None
 
 
 def _read(path: Path) -> bytes:
@@ -92,4 +96,5 @@ def _session(content: bytes, threads: int) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 - the session raises many types without a base
-        raise ModelError(f"not a model ONNX Runtime accepts: {error}") from None
+        text = shown(str(error), SHOWN)
+        raise ModelError(f"not a model ONNX Runtime accepts: {text}") from None

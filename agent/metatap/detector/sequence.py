@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from metatap.detector.onnx_file import OnnxFile
+from metatap.detector.contract import require_probabilities
+from metatap.detector.onnx_file import SHOWN, OnnxFile
 from metatap.detector.sequence_contract import (
     SEQUENCE_INPUTS,
     SEQUENCE_OUTPUT,
@@ -14,11 +15,12 @@ from metatap.detector.sequence_contract import (
 )
 from metatap.errors import ModelError
 from metatap.features.table import INDEX
+from metatap.yamlfile import shown
 
 FloatArray = npt.NDArray[np.float32]
 
-AT_ONCE = 256
-"""Sequences scored in one run: a convolution holds 32 planes of each."""
+AT_ONCE, CELLS = 256, 2**18
+"""Sequences and values scored in one run, at most: a convolution holds 32 planes of each."""
 
 SELFTEST_TOLERANCE = 1e-3
 
@@ -66,29 +68,29 @@ class SequenceModel:
             ModelError: the model can't score them; names the file.
         """
         parts = [np.zeros((0, len(self.meta.classes)), np.float32)]
-        for at in range(0, len(sequences), AT_ONCE):
-            part = slice(at, at + AT_ONCE)
+        most = min(AT_ONCE, max(1, CELLS // (self.meta.length * len(self.meta.features))))
+        for at in range(0, len(sequences), most):
+            part = slice(at, at + most)
             feed = dict(zip(SEQUENCE_INPUTS, (sequences[part], mask[part]), strict=True))
             found = self._file.run([SEQUENCE_OUTPUT], feed)[0]
-            if found.shape != (len(sequences[part]), len(self.meta.classes)):
-                raise ModelError(f"{self._file.path}: {SEQUENCE_OUTPUT}: shape {found.shape}")
-            if not np.isfinite(found).all():
-                raise ModelError(f"{self._file.path}: {SEQUENCE_OUTPUT}: not finite")
-            parts.append(found)
+            where, classes = f"{self._file.path}: {SEQUENCE_OUTPUT}", len(self.meta.classes)
+            parts.append(require_probabilities(where, found, len(mask[part]), classes))
         return np.concatenate(parts)
 
     def _check_graph(self) -> None:
         inputs = {item.name: item for item in self._file.session.get_inputs()}
         outputs = {item.name: item for item in self._file.session.get_outputs()}
         if set(inputs) != set(SEQUENCE_INPUTS) or SEQUENCE_OUTPUT not in outputs:
-            raise ModelError(f"inputs {sorted(inputs)} or outputs {sorted(outputs)} are not ours")
+            names = shown(f"inputs {sorted(inputs)} or outputs {sorted(outputs)}", SHOWN)
+            raise ModelError(f"{names} are not ours")
         length, width = self.meta.length, len(self.meta.features)
         for name, sizes in (("sequences", [length, width]), ("mask", [length])):
-            if list(inputs[name].shape[1:]) != sizes:
-                raise ModelError(f"input {name}: shape {inputs[name].shape}, not [n, {sizes}]")
+            shape = list(inputs[name].shape)
+            if shape[1:] != sizes or isinstance(shape[0], int):
+                raise ModelError(f"input {name}: shape {shown(shape)}, not {['n', *sizes]}")
         for name, item in (inputs | outputs).items():
             if item.type != "tensor(float)":
-                raise ModelError(f"{name}: {item.type}, not float32")
+                raise ModelError(f"{shown(name)}: {item.type}, not float32")
 
     def _selftest(self) -> None:
         test = self.meta.selftest

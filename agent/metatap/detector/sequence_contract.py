@@ -14,7 +14,7 @@ from metatap.detector.contract import (
     feature_names,
     read_array,
     read_json,
-    read_text,
+    read_name,
     require_kind,
     require_known,
 )
@@ -96,8 +96,8 @@ def parse_sequence_metadata(props: dict[str, str]) -> SequenceMetadata:
     if not isinstance(card, dict):
         raise ModelError("metatap.card: not an object")
     return SequenceMetadata(
-        read_text(props, "metatap.name")[:128],
-        read_text(props, "metatap.version")[:128],
+        read_name(props, "metatap.name"),
+        read_name(props, "metatap.version"),
         names,
         classes,
         length,

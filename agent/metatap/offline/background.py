@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from metatap.detector import Model
-from metatap.detector.model import MAX_GROUND
+from metatap.detector.contract import MAX_BACKGROUND
 from metatap.errors import MetatapError
 from metatap.features import encode
 from metatap.flow import FlowBatch
 
 FloatArray = npt.NDArray[np.float32]
 
-BACKGROUND_ROWS = MAX_GROUND
+BACKGROUND_ROWS = MAX_BACKGROUND
 """Flows of a background at most: a threshold for a rate of 1e-4 rests on three of them, and heads
 of all packs adapt to them in seconds."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
 
 import numpy as np
 
@@ -15,27 +13,6 @@ from metatap.offline.writers import CsvFile, cell
 
 COLUMNS = ("uid", "class", "probability", "window")
 """Columns of every form, in this order."""
-
-
-class ClassWriter(Protocol):
-    """Takes classes of flows; a context manager, as `writers.Writer`."""
-
-    def write(self, found: Classified) -> int:
-        """Write a row for each flow; returns their number."""
-        ...
-
-    def __enter__(self) -> Self:
-        """Open."""
-        ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Finish the file, or remove what there is of it if an error came."""
-        ...
 
 
 class ClassCsvWriter(CsvFile):

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from metatap.detector import RuleSet
 from metatap.errors import MetatapError
-from metatap.offline.class_writers import ClassCsvWriter, ClassParquetWriter, ClassWriter
+from metatap.offline.class_writers import ClassCsvWriter, ClassParquetWriter
+from metatap.offline.classified import Classified
 from metatap.offline.parquet import ParquetWriter
+from metatap.offline.scoring import ScoredBatch
 from metatap.offline.writers import STDOUT, CsvWriter, Writer, check_folder
 
 ENDS = (".csv", ".csv.gz", ".parquet")
@@ -27,7 +29,7 @@ def check_target(path: Path) -> None:
     check_folder(path)
 
 
-def open_writer(path: Path, rules: RuleSet) -> Writer:
+def open_writer(path: Path, rules: RuleSet) -> Writer[ScoredBatch]:
     """A writer of scores, not yet entered.
 
     Args:
@@ -43,7 +45,7 @@ def open_writer(path: Path, rules: RuleSet) -> Writer:
     return CsvWriter(path, rules)
 
 
-def open_class_writer(path: Path, classes: Sequence[str]) -> ClassWriter:
+def open_class_writer(path: Path, classes: Sequence[str]) -> Writer[Classified]:
     """A writer of classes of flows, not yet entered; path and errors as for `open_writer`.
 
     Args:

@@ -35,7 +35,7 @@ class Written:
 def write_scores(
     batches: Iterable[ScoredBatch],
     rules: RuleSet,
-    writer: Writer,
+    writer: Writer[ScoredBatch],
     on_batch: Callable[[int], None] | None = None,
 ) -> Written:
     """Write one row for each flow and pack, in the order of the flows.

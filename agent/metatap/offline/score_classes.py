@@ -14,11 +14,11 @@ from metatap.context import Context
 from metatap.detector import SequenceModel
 from metatap.features import encode
 from metatap.flow import FlowBatch
-from metatap.offline.class_writers import ClassWriter
 from metatap.offline.classified import Classified
 from metatap.offline.score_windows import HELD, STEP, Due, Windows, pair_keys
 from metatap.offline.stream import read
 from metatap.offline.uids import uid_texts
+from metatap.offline.writers import Writer
 from metatap.sources import Source
 
 FloatArray = npt.NDArray[np.float32]
@@ -152,7 +152,7 @@ def classify_sources(
 
 
 def write_classes(
-    found: Iterable[Classified], scorer: SequenceScorer, classes: int, writer: ClassWriter
+    found: Iterable[Classified], scorer: SequenceScorer, classes: int, writer: Writer[Classified]
 ) -> WrittenClasses:
     """Write one row for each flow, in their order.
 

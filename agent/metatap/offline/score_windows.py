@@ -24,8 +24,8 @@ HELD = 65_536
 STEP = 16_384
 """Flows that come in before the pairs are sorted anew."""
 
-AT_ONCE = 1024
-"""Windows laid out at once: 3 MB each thousand of 28 flows with 28 features."""
+AT_ONCE, CELLS = 1024, 2**20
+"""Windows and values laid out at once, at most: 4 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,10 @@ class Windows:
         self._pair, self._number = [pair[rest]], [number[rest]]
         self._features, self._new = [features[rest]], 0
         first, sizes = first[is_due], sizes[is_due]
-        for at in range(0, len(first), AT_ONCE):
-            yield self._lay_out(
-                order, first[at : at + AT_ONCE], sizes[at : at + AT_ONCE], number, features
-            )
+        most = min(AT_ONCE, max(1, CELLS // (self._length * self._width)))
+        for at in range(0, len(first), most):
+            part = slice(at, at + most)
+            yield self._lay_out(order, first[part], sizes[part], number, features)
 
     def _lay_out(
         self,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -30,11 +30,14 @@ _GZIP_LEVEL = 4
 _QUOTED = ',"\r\n'
 
 
-class Writer(Protocol):
-    """Takes scores; a context manager that leaves no part of a file behind if it fails."""
+Batch_contra = TypeVar("Batch_contra", contravariant=True)
 
-    def write(self, scored: ScoredBatch) -> int:
-        """Write a row for each flow and pack; returns their number."""
+
+class Writer(Protocol[Batch_contra]):
+    """Takes batches of what was found of flows; a context manager, leaves no part if it fails."""
+
+    def write(self, found: Batch_contra, /) -> int:
+        """Write the rows of a batch; returns their number."""
         ...
 
     def __enter__(self) -> Self:

@@ -274,6 +274,7 @@ GOOD = description([BENIGN, "worm", "scan"], ("duration", "orig_bytes"))
         ("[duration, orig_bytes]", "[]", "not a list of feature names"),
         ("threshold: 0.5", "threshold: 1.5", "threshold: 1.5: must be from 0 to 1"),
         ("threshold: 0.5", "threshold: 0", "would alert on every flow"),
+        ("threshold: 0.5", "threshold: 1.0e-46", "is 0 in float32"),
         (", threshold: 0.5", "", "threshold: missing"),
         ("severity: high", "severity: bad", "severity: bad: must be one of"),
         ("T1046", "port scan", "an ATT&CK technique id"),
@@ -373,3 +374,51 @@ def test_what_is_no_classifier_is_refused(
     with pytest.raises(ModelError, match=named) as caught:
         open_model(path)
     assert str(caught.value).startswith(str(path))
+
+
+def graph_of(path: Path, nodes: list[onnx.NodeProto], name: str = "x") -> Path:
+    """A classifier of two features and two classes from nodes `name` → p; `two` is [2]."""
+    graph = onnx.helper.make_graph(
+        nodes,
+        "made up",
+        [onnx.helper.make_tensor_value_info(name, FLOAT, ["n", 2])],
+        [onnx.helper.make_tensor_value_info("p", FLOAT, ["n", 2])],
+        [onnx.numpy_helper.from_array(np.array([0.5, 0.5], np.float32), "half")],
+    )
+    proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    proto.ir_version = 8
+    return write(
+        path, proto, description([BENIGN, "worm"], ("duration", "orig_bytes"), more="absent: 0")
+    )
+
+
+@pytest.mark.parametrize("row", [[3.0, -3.0], [1.0, 1.0]])
+def test_what_turns_out_to_be_no_probability_is_refused(row: list[float], tmp_path: Path) -> None:
+    """A linear model that looks like one on zeros: no flow is scored with what it gives."""
+    model = loaded(graph_of(tmp_path, [onnx.helper.make_node("Add", ["x", "half"], ["p"])]))
+    heads = RuleSet.of_classes(model).heads
+    assert model.score(np.zeros((3, 2), np.float32), heads)[0].tolist() == [[0.5]] * 3
+    with pytest.raises(ModelError, match="output p: no probabilities"):
+        model.score(np.array([[0, 0], row], np.float32), heads)
+
+
+def test_names_of_a_graph_are_shown_on_one_line_and_short(tmp_path: Path) -> None:
+    """A file can neither forge a line of output nor fill the log."""
+    name = "x\x1b[31m\nfake line " + "a" * 100_000
+    nodes = [onnx.helper.make_node("Identity", [name], ["p"])]
+    path = graph_of(tmp_path, nodes, name)
+    proto = onnx.load(str(path))
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 3
+    onnx.save(proto, str(path))
+    with pytest.raises(ModelError) as caught:
+        open_model(path)
+    assert len(str(caught.value)) < 1000 + len(str(path))
+    assert str(caught.value).isprintable()
+
+
+def test_faults_beyond_those_listed_are_counted() -> None:
+    """Of a description with 80 unknown keys."""
+    content = GOOD + "\n" + "\n".join(f"key{at}: 1" for at in range(80))
+    with pytest.raises(ModelError) as caught:
+        parse_description(content.encode(), "m.yaml", Path("m.onnx"), "0")
+    assert str(caught.value).splitlines()[-1] == "m.yaml: 30 more faults"

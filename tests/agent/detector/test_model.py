@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metatap.detector import Model, shipped_model
-from metatap.detector.contract import MAX_FILE_BYTES, array_json, parse_metadata
+from metatap.detector.contract import MAX_BACKGROUND, MAX_FILE_BYTES, array_json, parse_metadata
 from metatap.errors import ModelError
 from metatap.features import WIDTH
 
@@ -218,3 +218,23 @@ def test_any_metadata_is_refused_with_a_reason(props: dict[str, str]) -> None:
     """Whatever the metadata say, parsing gives ModelError, never another error."""
     with pytest.raises(ModelError):
         parse_metadata(props)
+
+
+@pytest.mark.parametrize(("name", "axis"), [("features", 0), ("heads", 1), ("background", 0)])
+def test_a_graph_of_a_fixed_size_is_refused(tmp_path: Path, name: str, axis: int) -> None:
+    """It could serve one size of a batch only; the message names input and axis."""
+    proto = onnx.load(shipped_model())
+    given = next(item for item in proto.graph.input if item.name == name)
+    given.type.tensor_type.shape.dim[axis].dim_value = 8
+    onnx.save(proto, tmp_path / "fixed.onnx")
+    with pytest.raises(ModelError, match=rf"input {name}: shape .*axis {axis} must be free"):
+        Model(tmp_path / "fixed.onnx")
+
+
+def test_a_background_beyond_what_32_bits_sum_is_refused(model: Model) -> None:
+    """A head made of sums that overflowed would be wrong and look right."""
+    ground = np.ones((MAX_BACKGROUND + 1, model.depth), np.float32)
+    with pytest.raises(ModelError, match="32769 flows, at most 32768"):
+        model.adapt(some_flows(5), np.ones(5, np.float32), ground)
+    head = model.adapt(some_flows(5), np.ones(5, np.float32), ground[:-1])
+    assert np.isfinite(head).all()

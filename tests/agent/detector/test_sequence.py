@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.agent.detector.sequences import CLASSES, FEATURES, LENGTH, expected, sequence_model
 
-from metatap.detector import Model, SequenceModel, open_model, open_scorer, shipped_model
+from metatap.detector import Model, SequenceModel, open_model, open_scorer, sequence, shipped_model
 from metatap.detector.contract import array_json
 from metatap.detector.sequence_contract import parse_sequence_metadata
 from metatap.errors import ModelError
@@ -72,6 +73,8 @@ def test_it_is_scored_offline_only(tmp_path: Path) -> None:
         ({"selftest": {}}, "metatap.selftest.sequences"),
         ({"card": []}, "metatap.card: not an object"),
         ({"name": None}, "metatap.name: missing"),
+        ({"name": "n\x1b[2J"}, "metatap.name: 'n\\x1b[2J': not a text of at most 128"),
+        ({"version": "1" * 129}, "metatap.version: 111"),
     ],
 )
 def test_wrong_metadata_is_refused(tmp_path: Path, changes: dict[str, Any], named: str) -> None:
@@ -94,6 +97,41 @@ def test_a_graph_of_another_shape_is_refused(tmp_path: Path) -> None:
     path = sequence_model(tmp_path / "m.onnx", length=5, selftest=test)
     with pytest.raises(ModelError, match="input sequences: shape"):
         open_model(path)
+
+
+@pytest.mark.parametrize("rows", [1, LENGTH])
+def test_a_fixed_number_of_sequences_is_refused(tmp_path: Path, rows: int) -> None:
+    """As many as in the self-test or not: it could not score any other."""
+    path = sequence_model(tmp_path / "m.onnx")
+    proto = onnx.load(str(path))
+    for item in proto.graph.input:
+        item.type.tensor_type.shape.dim[0].dim_value = rows
+    onnx.save(proto, str(path))
+    with pytest.raises(ModelError, match=rf"shape \[{rows}, .*not \['n'"):
+        open_model(path)
+
+
+def test_what_is_no_probability_is_refused(tmp_path: Path) -> None:
+    """Logits that the self-test of the file itself states."""
+    path = sequence_model(tmp_path / "m.onnx")
+    proto = onnx.load(str(path))
+    softmax = proto.graph.node[-1]
+    softmax.op_type = "Identity"
+    softmax.ClearField("attribute")
+    onnx.save(proto, str(path))
+    with pytest.raises(ModelError, match="probability: no probabilities"):
+        open_model(path)
+
+
+@pytest.mark.parametrize("cells", [1, 2 * LENGTH * len(FEATURES)])
+def test_wide_sequences_are_scored_fewer_at_once(
+    model: SequenceModel, cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one run holds is bounded by values; at least one sequence is in it."""
+    monkeypatch.setattr(sequence, "CELLS", cells)
+    mask = np.tril(np.ones((LENGTH, LENGTH), np.float32))[np.arange(7) % LENGTH]
+    found = model.classify(np.zeros((7, LENGTH, len(FEATURES)), np.float32), mask)
+    np.testing.assert_allclose(found, expected(mask), atol=1e-6)
 
 
 def test_a_failed_selftest_is_refused(tmp_path: Path) -> None:

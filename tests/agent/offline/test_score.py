@@ -132,7 +132,7 @@ def test_the_size_of_a_chunk_changes_nothing(rules: RuleSet, tmp_path: Path) -> 
     np.testing.assert_allclose(got[0], got[1], rtol=1e-3, atol=1e-4)
 
 
-def _break_off(writer: Writer, batches: Iterator[ScoredBatch], rules: RuleSet) -> None:
+def _break_off(writer: Writer[ScoredBatch], batches: Iterator[ScoredBatch], rules: RuleSet) -> None:
     write_scores(islice(batches, 2), rules, writer)
     raise KeyboardInterrupt
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metatap.flow import from_rows
-from metatap.offline.score_windows import Due, Windows, pair_keys
+from metatap.offline.score_windows import CELLS, Due, Windows, pair_keys
 
 LENGTH = 3
 
@@ -98,3 +98,14 @@ def test_many_windows_come_in_parts(count: int) -> None:
     found = cut(list(range(count)), 1, held=10, step=10**6)
     assert max(len(due.mask) for due in found) <= 1024
     assert sum(len(due.mask) for due in found) == count
+
+
+def test_wide_windows_are_laid_out_fewer_at_once() -> None:
+    """What one part holds is bounded by values, not by windows; none is lost."""
+    length, width, count = 64, 147, 300
+    windows = Windows(length, width, step=10**6)
+    keys = np.zeros((count, 4), np.uint64)
+    keys[:, 0] = np.arange(count)
+    found = list(windows.add(keys, np.zeros((count, width), np.float32))) + list(windows.end())
+    assert max(due.sequences.size for due in found) <= CELLS
+    assert sorted(np.concatenate([due.number for due in found])) == list(range(count))
