@@ -14,6 +14,7 @@ import onnx
 from metatap.detector.contract import CONTRACT_VERSION, array_json
 from metatap.features import NAMES
 from metatap_training.datasets.flows import BENIGN, MALICIOUS, FloatArray, Flows, IntArray
+from metatap_training.datasets.reservoir import even_share
 from metatap_training.datasets.sources import DataError
 from metatap_training.export.graph import build_graph
 from metatap_training.export.runner import Runner
@@ -149,15 +150,8 @@ def _evenly(
     rows: IntArray, keys: npt.NDArray[np.str_], total: int, rng: np.random.Generator
 ) -> IntArray:
     """At most `total` of the rows, the keys sharing them alike."""
-    limit = _even_share(np.unique(keys, return_counts=True)[1], total)
+    limit = even_share(np.unique(keys, return_counts=True)[1], total)
     return rows[spread(keys, limit, rng)]
-
-
-def _even_share(counts: np.ndarray[Any, np.dtype[np.intp]], total: int) -> int:
-    """The largest limit per network under which at most `total` rows are taken."""
-    limits = np.arange(1, total + 1)
-    taken = np.minimum(counts[None], limits[:, None]).sum(1)
-    return int(limits[taken <= total].max(initial=1))
 
 
 def _quantiles(features: FloatArray) -> FloatArray:
