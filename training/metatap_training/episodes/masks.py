@@ -51,15 +51,15 @@ ABSENT: dict[str, tuple[str, ...]] = {
 
 SOURCES: dict[str, tuple[str, ...]] = {
     "suricata": ("history", "local", "payload"),
-    "flow table": ("history", "local"),
+    "flow table": ("history", "local", "context"),
 }
-"""Kinds of source → the groups they lack."""
+"""Kinds of source → the groups they lack; a table of flows often has neither order nor hosts."""
 
 _ALONE = {
     "local": 0.5, "history": 0.1, "payload": 0.1, "summaries": 0.1, "time": 0.1, "port": 0.3,
     "context": 0.3,
 }  # fmt: skip
-_AS_SOURCE = 0.1
+_AS_SOURCE = 0.35
 
 
 def draw_mask(scaling: Scaling, rng: np.random.Generator) -> Mask:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from metatap_training.report.attacked import CLEAN, attacks_of, read_attacked
+from metatap_training.report.ceiling import Ceiling, ceilings
 from metatap_training.report.methods import OWN, SHORTCUTS, VARIANTS
 from metatap_training.report.read import read_results
 from metatap_training.report.realised import RATE, Realised, realised
@@ -54,6 +55,7 @@ def benchmark(results: Results, attacked: Results | None) -> Part:
             labels.value: [_verdict(results, one) for one in bar(results, labels).verdicts]
             for labels in (Labels.FLOW, Labels.WEAK)
         },
+        "ceiling": [_ceiling(one) for one in ceilings(results)],
         "null": _rows(test, (NULL,), (OWN, LOGISTIC, *SHORTCUTS)),
         "variants": [row for row in _rows(test, TABLES, _SAME) if len(row["tpr"]) > 1],
         "background": [_realised(one) for one in realised(results)],
@@ -126,6 +128,28 @@ def _attacks(attacked: Results) -> Iterator[Part]:
                         "clean": _number(found.means[CLEAN]),
                         "tpr": _number(found.means[name]),
                     }
+
+
+def _ceiling(found: Ceiling) -> Part:
+    return {
+        "table": found.table,
+        "k": found.k,
+        "peer": found.peer,
+        "peer_tpr": _number(1 - found.peer_miss),
+        "own_tpr": _number(1 - found.own_miss),
+        "tpr": _number(1 - found.miss),
+        "ratio": _number(found.ratio),
+        "limit": found.limit,
+        "lost": [
+            {
+                "cell": one.name,
+                "method": one.method,
+                "best": _number(one.best),
+                "own": _number(one.own),
+            }
+            for one in found.lost
+        ],
+    }
 
 
 def _realised(found: Realised) -> Part:

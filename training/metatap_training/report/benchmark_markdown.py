@@ -45,6 +45,7 @@ def benchmark_markdown(part: Part | None) -> str:
     blocks = [
         f"## Benchmark\n\n{_made(part)}",
         _bar(part),
+        _ceiling(part.get("ceiling", ())),
         _labels(part["labels"]),
         _null(part["null"]),
         _variants(part["variants"]),
@@ -133,6 +134,38 @@ def _behind(rows: Sequence[Part]) -> str:
     if not lines:
         return ""
     return "Significantly behind in:\n\n" + table(("table", "K", "cell"), lines)
+
+
+def _ceiling(rows: Sequence[Part]) -> str:
+    """What the best choice among all learners would reach, and what none of them finds."""
+    if not rows:
+        return ""
+    lines = [
+        [row["table"], row["k"], _share(row["own_tpr"]), row["peer"], _share(row["peer_tpr"]),
+         _share(row["tpr"]), _share(row["ratio"], ".2f", "∞"), f"{row['limit']:g}"]
+        for row in rows
+    ]  # fmt: skip
+    head = ("table", "K", OWN, "best peer", "its TPR", "best by result", "miss ratio", "bar")
+    lost = [
+        [row["table"], row["k"], one["cell"], _share(one["own"]), _share(one["best"]),
+         one["method"]]
+        for row in rows
+        for one in row["lost"]
+    ]  # fmt: skip
+    cells = table(("table", "K", "cell", OWN, "best learner", "which"), lost) if lost else "None."
+    return f"""### What no choice of learner reaches
+
+“Best by result” takes for each draw of each cell the best of {OWN} and all learners on several
+draws, chosen by the result. That is no method, since the result is not known when one has to
+choose, but an upper end of what a choice of them could reach. Its miss rate as a multiple of the
+best peer's stands beside what the bar asks of one learner. The best peer is here the one that
+misses least.
+
+{table(head, lines)}
+
+Cells of which no learner finds half:
+
+{cells}"""
 
 
 def _labels(labels: Mapping[str, Sequence[Part]]) -> str:
