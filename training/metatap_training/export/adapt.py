@@ -1,9 +1,13 @@
 """The `If` branch that makes a head: `RidgeHead.solve` of all M members at once, node by node.
 
-near is [M, k, d], ground [M, m, d], vectors are rows [M, 1, d]; d is a member's own width. All is
-float64, where the order of sums does not show, but for what costs most in a file of integers: the
-background's second moments are summed in integers, which is exact and a third of the time. An int32
-holds the sum over 33,025 flows; the agent gives no more than 32,768.
+near is [M, k, d], background [m, M·d], vectors are rows [M, 1, d]; d is a member's own width. What
+is solved is float64, where the order of sums does not show. What runs over the background is not: a
+file of integers sums its first and second moments in integers, which is exact and a third of the
+time, and the hard flows are chosen and weighed in float32, from the background as it was given. An
+int32 holds the sum over 33,025 flows; the agent gives no more than 32,768.
+
+Small tensors cost what ONNX Runtime takes to call a node, about a microsecond, so the solver is
+written for few nodes, see `learners.ridge.conjugate_gradient`.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from metatap_training.export.heads import rounded_head
 from metatap_training.export.nodes import Nodes
 from metatap_training.export.trunk import UNIT_STEP
 from metatap_training.learners import Committee, RidgeHead
-from metatap_training.learners.ridge import HARD, TINY
+from metatap_training.learners.ridge import HARD
 
 _FLOAT, _DOUBLE = TensorProto.FLOAT, TensorProto.DOUBLE
 _TURN = [0, 2, 1]
@@ -43,20 +47,16 @@ def adapt_branch(
     heads = [member.head for member in model.members]
     members, width = len(heads), model.depth
     fixed = _Fixed(nodes, heads)
-    support = nodes.op("Cast", embed(nodes, "support"), to=_DOUBLE)
     shape = nodes.constant([0, members, width // members], np.int64)
-    given = _examples(
-        nodes,
-        fixed,
-        _by_member(nodes, support, shape),
-        _ground(nodes, _by_member(nodes, "background", shape), in_steps=in_steps),
-    )
-    first = _equations(nodes, fixed, given, None)
+    support = nodes.op("Cast", embed(nodes, "support"), to=_DOUBLE)
+    near = nodes.op("Transpose", nodes.op("Reshape", support, shape), perm=[1, 0, 2])
+    ground = _ground(nodes, shape, in_steps=in_steps)
+    given = _examples(nodes, fixed, near, ground)
+    first = _equations(nodes, given, _Sums(given.even, given.lean, given.right))
     weights = _conjugate_gradient(nodes, first, fixed.prior, heads[0].steps, fixed.eye)
-    hard = _hard(nodes, fixed, given, weights)
-    second = _equations(nodes, fixed, given, hard)
+    second = _equations(nodes, given, _harder(nodes, fixed, given, ground, weights))
     weights = _conjugate_gradient(nodes, second, weights, heads[0].steps, fixed.eye)
-    bias = nodes.op("Sub", second.level, nodes.total(nodes.op("Mul", weights, second.mean), 2))
+    bias = nodes.op("Sub", given.level, nodes.total(nodes.op("Mul", weights, second.mean), 2))
     flat = nodes.op("Reshape", weights, nodes.constant([width], np.int64))
     whole = nodes.op("Reshape", nodes.total(bias, 0), nodes.constant([1], np.int64))
     joined = nodes.op("Concat", flat, whole, axis=0)
@@ -66,11 +66,6 @@ def adapt_branch(
     nodes.op("Cast", mean, to=_FLOAT, output="a_head")
     outputs = [helper.make_tensor_value_info("a_head", _FLOAT, [width + 1])]
     return helper.make_graph(nodes.nodes, "adapt", [], outputs, nodes.constants)
-
-
-def _by_member(nodes: Nodes, embedding: str, shape: str) -> str:
-    """Embeddings [n, M·d] as [M, n, d]."""
-    return nodes.op("Transpose", nodes.op("Reshape", embedding, shape), perm=[1, 0, 2])
 
 
 class _Fixed:
@@ -85,10 +80,12 @@ class _Fixed:
         self.ratio = nodes.constant(ratio)
         self.rest = nodes.constant(1 - mass)
         self.rest_even = nodes.constant((1 - mass) * (1 - share))
-        self.rest_hard = nodes.constant((1 - mass) * share)
-        self.sharpness = nodes.constant(sharpness)
-        self.eye = nodes.constant(np.eye(penalty.shape[2]))
-        self.penalty = nodes.constant(penalty * np.eye(penalty.shape[2]))
+        self.rest_hard = nodes.constant((1 - mass) * share, np.float32)
+        self.sharpness = nodes.constant(sharpness, np.float32)
+        self.width = penalty.shape[2]
+        self.members = len(heads)
+        self.eye = nodes.constant(np.eye(self.width))
+        self.penalty = nodes.constant(penalty * np.eye(self.width))
         self.prior = nodes.constant(prior)
         self.drawn = nodes.constant(penalty * prior)
 
@@ -102,16 +99,46 @@ def _vectors(values: Iterable[Tensor]) -> npt.NDArray[np.float64]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Ground:
+    """Names: mean [M, 1, d], second moments about zero [M, d, d], count int64 [1]."""
+
+    middle: str
+    moments: str
+    count: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Examples:
-    """Names of tensors, as in `learners.ridge.Examples`; pull and weight are columns [M, k, 1]."""
+    """Names of what both solutions share.
+
+    Attributes:
+        near: [M, d, d], the support's part of the matrix, with the penalty.
+        spread: [M, d, d], covariance of the background.
+        even: [M, d, d], the first solution's matrix, but for the mean.
+        lean: [M, 1, d], Σ ωz, relative to the background's mean.
+        right: [M, 1, d], Σ ωyz + Λw₀, likewise.
+        middle: [M, 1, d], mean of the background.
+        total: [M, 1, 1], Ω.
+        level: [M, 1, 1], ȳ.
+    """
 
     near: str
-    pull: str
-    weight: str
-    ground: str
-    middle: str
     spread: str
-    count: str
+    even: str
+    lean: str
+    right: str
+    middle: str
+    total: str
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Names of a solution's sums: matrix [M, d, d], lean and right [M, 1, d] as in `_Examples`."""
+
+    matrix: str
+    lean: str
+    right: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,30 +148,39 @@ class _Equations:
     matrix: str
     right: str
     mean: str
-    level: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """Background float64 [M, m, d] and its second moments [M, d, d], not yet over m."""
-
-    rows: str
-    moments: str
-
-
-def _ground(nodes: Nodes, background: str, *, in_steps: bool) -> _Ground:
-    if not in_steps:
-        rows = nodes.op("Cast", background, to=_DOUBLE)
-        turned = nodes.op("Transpose", rows, perm=_TURN)
-        return _Ground(rows, nodes.op("MatMul", turned, rows))
-    step = nodes.constant(UNIT_STEP, np.float32)
-    steps = nodes.op("QuantizeLinear", background, step, nodes.constant(0, np.uint8))
-    whole = nodes.op("MatMulInteger", nodes.op("Transpose", steps, perm=_TURN), steps)
-    # The same float32 step as everywhere, exactly, in float64.
-    exact = float(np.float32(UNIT_STEP))
-    moments = nodes.op("Mul", nodes.op("Cast", whole, to=_DOUBLE), nodes.constant(exact**2))
-    rows = nodes.op("Mul", nodes.op("Cast", steps, to=_DOUBLE), nodes.constant(exact))
-    return _Ground(rows, moments)
+def _ground(nodes: Nodes, shape: str, *, in_steps: bool) -> _Ground:
+    """First and second moments of the background; `shape` is [0, M, d]."""
+    rows = "background"
+    if in_steps:
+        step = nodes.constant(UNIT_STEP, np.float32)
+        rows = nodes.op("QuantizeLinear", rows, step, nodes.constant(0, np.uint8))
+    count = nodes.op("Gather", nodes.op("Shape", rows), nodes.constant([0], np.int64))
+    size = nodes.op("Max", nodes.op("Cast", count, to=_DOUBLE), nodes.constant(1.0))
+    if in_steps:
+        lone = nodes.op("Concat", nodes.constant([1], np.int64), count, axis=0)
+        ones = nodes.op("Expand", nodes.constant(1, np.uint8), lone)
+        first = nodes.op("Cast", nodes.op("MatMulInteger", ones, rows), to=_DOUBLE)
+        split = nodes.op("Reshape", rows, shape)
+        upright = nodes.op("Transpose", split, perm=[1, 2, 0])
+        whole = nodes.op("MatMulInteger", upright, nodes.op("Transpose", split, perm=[1, 0, 2]))
+        second = nodes.op("Cast", whole, to=_DOUBLE)
+        # The same float32 step as everywhere, exactly, in float64.
+        exact = nodes.constant(float(np.float32(UNIT_STEP)))
+        first = nodes.op("Mul", first, exact)
+        second = nodes.op("Mul", second, nodes.op("Mul", exact, exact))
+    else:
+        wide = nodes.op("Cast", rows, to=_DOUBLE)
+        first = nodes.total(wide, 0)
+        split = nodes.op("Transpose", nodes.op("Reshape", wide, shape), perm=[1, 0, 2])
+        second = nodes.op("MatMul", nodes.op("Transpose", split, perm=_TURN), split)
+    middle = nodes.op("Reshape", nodes.op("Div", first, size), shape)
+    return _Ground(
+        middle=nodes.op("Transpose", middle, perm=[1, 0, 2]),
+        moments=nodes.op("Div", second, size),
+        count=count,
+    )
 
 
 def _examples(nodes: Nodes, fixed: _Fixed, support: str, ground: _Ground) -> _Examples:
@@ -153,85 +189,102 @@ def _examples(nodes: Nodes, fixed: _Fixed, support: str, ground: _Ground) -> _Ex
     axes = nodes.constant([0, 2], np.int64)
     positive = nodes.op("Unsqueeze", nodes.op("Cast", is_positive, to=_DOUBLE), axes)
     counter = nodes.op("Mul", nodes.op("Sub", one, positive), fixed.ratio)
-    count = nodes.op("Max", nodes.total(positive, 1), one)
-    share = nodes.op("Div", fixed.mass, count)
-    rows = nodes.op("Gather", nodes.op("Shape", ground.rows), nodes.constant([1], np.int64))
-    size = nodes.op("Max", nodes.op("Cast", rows, to=_DOUBLE), one)
-    middle = nodes.op("Div", nodes.total(ground.rows, 1), size)
-    square = nodes.op("MatMul", nodes.op("Transpose", middle, perm=_TURN), middle)
+    share = nodes.op("Div", fixed.mass, nodes.op("Max", nodes.total(positive, 1), one))
+    pull = nodes.op("Mul", share, nodes.op("Sub", positive, counter))
+    weight = nodes.op("Mul", share, nodes.op("Add", positive, counter))
+    near = nodes.op("Sub", support, ground.middle)
+    weighted = nodes.op("Mul", weight, near)
+    outer = nodes.op("MatMul", nodes.op("Transpose", near, perm=_TURN), weighted)
+    square = nodes.op("MatMul", nodes.op("Transpose", ground.middle, perm=_TURN), ground.middle)
+    spread = nodes.op("Sub", ground.moments, square)
+    matrix = nodes.op("Add", outer, fixed.penalty)
+    total = nodes.op("Add", nodes.total(weight, 1), fixed.rest)
     return _Examples(
-        near=nodes.op("Sub", support, middle),
-        pull=nodes.op("Mul", share, nodes.op("Sub", positive, counter)),
-        weight=nodes.op("Mul", share, nodes.op("Add", positive, counter)),
-        ground=ground.rows,
-        middle=middle,
-        spread=nodes.op("Sub", nodes.op("Div", ground.moments, size), square),
-        count=rows,
+        near=matrix,
+        spread=spread,
+        even=nodes.op("Add", matrix, nodes.op("Mul", fixed.rest, spread)),
+        lean=nodes.total(weighted, 1),
+        right=nodes.op("Add", nodes.total(nodes.op("Mul", pull, near), 1), fixed.drawn),
+        middle=ground.middle,
+        total=total,
+        level=nodes.op("Div", nodes.op("Sub", nodes.total(pull, 1), fixed.rest), total),
     )
 
 
-def _hard(nodes: Nodes, fixed: _Fixed, given: _Examples, weights: str) -> tuple[str, str]:
-    """Rows [M, h, d], less the mean, and weights [M, h, 1] of what a first head confuses."""
-    scores = nodes.op("MatMul", given.ground, nodes.op("Transpose", weights, perm=_TURN))
-    most = nodes.op("Min", given.count, nodes.constant([HARD], np.int64))
+def _harder(nodes: Nodes, fixed: _Fixed, given: _Examples, ground: _Ground, weights: str) -> _Sums:
+    """The second solution's sums: a share of the mass goes to what a first head confuses.
+
+    One product of the background with the members' weights on a diagonal of blocks [M, M·d] scores
+    it for all members; a flow's M rows are gathered from it as [m·M, d], so it is never transposed.
+    """
+    members, width = fixed.members, fixed.width
+    block = nodes.constant(np.eye(members)[:, :, None], np.float32)
+    aside = nodes.op("Transpose", nodes.op("Cast", weights, to=_FLOAT), perm=[1, 0, 2])
+    blocks = nodes.op(
+        "Reshape",
+        nodes.op("Mul", block, aside),
+        nodes.constant([members, members * width], np.int64),
+    )
+    scores = nodes.op("Gemm", blocks, "background", transB=1)
+    most = nodes.op("Min", ground.count, nodes.constant([HARD], np.int64))
     top, at = nodes.name("top"), nodes.name("at")
-    nodes.nodes.append(helper.make_node("TopK", [scores, most], [top, at], axis=1))
-    sharp = nodes.op("Mul", fixed.sharpness, top)
-    rows = nodes.op("Sub", nodes.op("GatherND", given.ground, at, batch_dims=1), given.middle)
-    return rows, nodes.op("Softmax", sharp, axis=1)
+    nodes.nodes.append(helper.make_node("TopK", [scores, most], [top, at], axis=1, sorted=0))
+    step, own = nodes.constant(members, np.int64), np.arange(members)[:, None]
+    place = nodes.op("Add", nodes.op("Mul", at, step), nodes.constant(own, np.int64))
+    all_rows = nodes.op("Reshape", "background", nodes.constant([-1, width], np.int64))
+    middle = nodes.op("Cast", given.middle, to=_FLOAT)
+    rows = nodes.op("Sub", nodes.op("Gather", all_rows, place), middle)
+    sharp = nodes.op(
+        "Mul", nodes.op("Unsqueeze", top, nodes.constant([2], np.int64)), fixed.sharpness
+    )
+    part = nodes.op("Mul", nodes.op("Softmax", sharp, axis=1), fixed.rest_hard)
+    weighted = nodes.op("Mul", part, rows)
+    outer = nodes.op("MatMul", nodes.op("Transpose", rows, perm=_TURN), weighted)
+    drawn = nodes.op("Cast", nodes.total(weighted, 1), to=_DOUBLE)
+    return _Sums(
+        matrix=nodes.op(
+            "Sum",
+            given.near,
+            nodes.op("Mul", fixed.rest_even, given.spread),
+            nodes.op("Cast", outer, to=_DOUBLE),
+        ),
+        lean=nodes.op("Add", given.lean, drawn),
+        right=nodes.op("Sub", given.right, drawn),
+    )
 
 
-def _equations(
-    nodes: Nodes, fixed: _Fixed, given: _Examples, hard: tuple[str, str] | None
-) -> _Equations:
-    even = fixed.rest_even if hard else fixed.rest
-    weighted_near = nodes.op("Mul", given.weight, given.near)
-    matrices = [
-        nodes.op("MatMul", nodes.op("Transpose", given.near, perm=_TURN), weighted_near),
-        nodes.op("Mul", even, given.spread),
-        fixed.penalty,
-    ]
-    lean = nodes.total(weighted_near, 1)
-    right = nodes.op("Add", nodes.total(nodes.op("Mul", given.pull, given.near), 1), fixed.drawn)
-    if hard:
-        rows, part = hard[0], nodes.op("Mul", fixed.rest_hard, hard[1])
-        weighted = nodes.op("Mul", part, rows)
-        turned = nodes.op("Transpose", rows, perm=_TURN)
-        matrices.append(nodes.op("MatMul", turned, weighted))
-        drawn = nodes.total(weighted, 1)
-        lean, right = nodes.op("Add", lean, drawn), nodes.op("Sub", right, drawn)
-    total = nodes.op("Add", nodes.total(given.weight, 1), fixed.rest)
-    level = nodes.op("Div", nodes.op("Sub", nodes.total(given.pull, 1), fixed.rest), total)
-    mean = nodes.op("Div", lean, total)
-    outer = nodes.op("MatMul", nodes.op("Transpose", lean, perm=_TURN), mean)
+def _equations(nodes: Nodes, given: _Examples, sums: _Sums) -> _Equations:
+    mean = nodes.op("Div", sums.lean, given.total)
+    outer = nodes.op("MatMul", nodes.op("Transpose", sums.lean, perm=_TURN), mean)
     return _Equations(
-        matrix=nodes.op("Sub", nodes.op("Sum", *matrices), outer),
-        right=nodes.op("Sub", right, nodes.op("Mul", level, lean)),
+        matrix=nodes.op("Sub", sums.matrix, outer),
+        right=nodes.op("Sub", sums.right, nodes.op("Mul", given.level, sums.lean)),
         mean=nodes.op("Add", mean, given.middle),
-        level=level,
     )
 
 
 def _conjugate_gradient(nodes: Nodes, system: _Equations, start: str, steps: int, eye: str) -> str:
-    """`learners.ridge.conjugate_gradient`, unrolled."""
-    tiny, matrix = nodes.constant(TINY), system.matrix
-
-    def dot(left: str, other: str) -> str:
-        return nodes.total(nodes.op("Mul", left, other), 2)
-
-    diagonal = nodes.total(nodes.op("Mul", matrix, eye), 1)
-    x = start
-    residual = nodes.op("Sub", system.right, nodes.op("MatMul", start, matrix))
-    scaled = nodes.op("Div", residual, diagonal)
-    direction, norm = scaled, dot(residual, scaled)
+    """`learners.ridge.conjugate_gradient`, unrolled; the steps are summed up by one product."""
+    diagonal = nodes.total(nodes.op("Mul", system.matrix, eye), 1)
+    scale = nodes.op("Reciprocal", nodes.op("Sqrt", diagonal))
+    both = nodes.op("MatMul", nodes.op("Transpose", scale, perm=_TURN), scale)
+    matrix = nodes.op("Mul", system.matrix, both)
+    missing = nodes.op("Sub", system.right, nodes.op("MatMul", start, system.matrix))
+    residual = nodes.op("Mul", missing, scale)
+    directions: list[str] = []
+    curves: list[str] = []
     for _ in range(steps):
+        size = nodes.op("ReduceSumSquare", residual, axes=[2], keepdims=1)
+        direction = nodes.op("Div", residual, size)
+        if directions:
+            direction = nodes.op("Add", directions[-1], direction)
         image = nodes.op("MatMul", direction, matrix)
-        length = nodes.op("Div", norm, nodes.op("Add", dot(direction, image), tiny))
-        x = nodes.op("Add", x, nodes.op("Mul", length, direction))
-        residual = nodes.op("Sub", residual, nodes.op("Mul", length, image))
-        scaled = nodes.op("Div", residual, diagonal)
-        following = dot(residual, scaled)
-        turn = nodes.op("Div", following, nodes.op("Add", norm, tiny))
-        direction = nodes.op("Add", scaled, nodes.op("Mul", turn, direction))
-        norm = following
-    return x
+        curve = nodes.total(nodes.op("Mul", direction, image), 2)
+        residual = nodes.op("Sub", residual, nodes.op("Div", image, curve))
+        directions.append(direction)
+        curves.append(curve)
+    moves = nodes.op(
+        "Div", nodes.op("Concat", *directions, axis=1), nodes.op("Concat", *curves, axis=1)
+    )
+    known = nodes.op("Where", nodes.op("IsNaN", moves), nodes.constant(0.0), moves)
+    return nodes.op("Add", start, nodes.op("Mul", nodes.total(known, 1), scale))

@@ -30,12 +30,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-TINY = 1e-12
-"""Keeps a quotient finite once the residual is exactly zero."""
-
 
 def conjugate_gradient(matrix: Tensor, right: Tensor, start: Tensor, steps: int) -> Tensor:
     """Solve A x = right for symmetric positive definite A, for T systems.
+
+    A is scaled to a diagonal of ones, which is Jacobi preconditioning. A direction p is kept over
+    the squared residual ρ it began with: then p' = p + r'/ρ', r' = r − Ap/(p·Ap), and the solution
+    is the sum of all p/(p·Ap), the fewest operations a step. Once a residual is exactly zero these
+    quotients are NaN, and steps that are NaN are left out of the sum.
 
     Args:
         matrix: [T, d, d].
@@ -46,21 +48,19 @@ def conjugate_gradient(matrix: Tensor, right: Tensor, start: Tensor, steps: int)
     Returns:
         [T, d].
     """
-    diagonal = torch.diagonal(matrix, dim1=-2, dim2=-1)
-    x = start
-    residual = right - _product(matrix, start)
-    scaled = residual / diagonal
-    direction, norm = scaled, (residual * scaled).sum(-1, keepdim=True)
+    scale = torch.rsqrt(torch.diagonal(matrix, dim1=-2, dim2=-1))
+    scaled = matrix * scale.unsqueeze(-1) * scale.unsqueeze(-2)
+    residual = (right - _product(matrix, start)) * scale
+    direction = torch.zeros_like(residual)
+    found = torch.zeros_like(residual)
     for _ in range(steps):
-        image = _product(matrix, direction)
-        length = norm / ((direction * image).sum(-1, keepdim=True) + TINY)
-        x = x + length * direction
-        residual = residual - length * image
-        scaled = residual / diagonal
-        following = (residual * scaled).sum(-1, keepdim=True)
-        direction = scaled + following / (norm + TINY) * direction
-        norm = following
-    return x
+        direction = direction + residual / (residual**2).sum(-1, keepdim=True)
+        image = _product(scaled, direction)
+        curve = (direction * image).sum(-1, keepdim=True)
+        residual = residual - image / curve
+        step = direction / curve
+        found = found + step.masked_fill(step.isnan(), 0)
+    return start + found * scale
 
 
 def _product(matrix: Tensor, x: Tensor) -> Tensor:
