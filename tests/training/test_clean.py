@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from metatap_training.bench.folds import FOLDS
 from metatap_training.datasets import BENIGN, MALICIOUS, concat, find_flows, load_sources
 from metatap_training.datasets.sources import DataError, read_sources
-from metatap_training.evaluate.folds import FOLDS
 from metatap_training.preprocess import (
     CLIP,
     DUPLICATES_KEPT,

@@ -9,6 +9,7 @@ import pytest
 
 from metatap.features.table import INDEX
 from metatap_training.datasets import BENIGN, MALICIOUS, Flows
+from metatap_training.datasets.sources import DataError
 from metatap_training.episodes import Episode, Sampler, Sizes, service_tasks, threat_tasks
 from metatap_training.episodes.masks import ABSENT, SOURCES, draw_mask, make_mask
 from metatap_training.episodes.neighbours import draw_neighbourhood
@@ -146,3 +147,34 @@ def test_a_neighbourhood_ignores_the_columns_an_episode_lacks(flows: Flows) -> N
     assert len(place.inside) == 10
     assert place.near(scaled[place.inside]).all()
     assert not place.near(scaled).all()
+
+
+def only_in(flows: Flows, *networks: str) -> Flows:
+    """The flows, with threats in some networks alone."""
+    return flows.take((flows.label != MALICIOUS) | np.isin(flows.network, networks))
+
+
+def test_threats_of_one_network_are_asked_for_from_others(flows: Flows) -> None:
+    """However many networks a background takes; where it took theirs, it moves to another one."""
+    here = only_in(flows, "north")
+    draws = sampler(here, *KINDS["threats"], networks=5)
+    for _ in range(20):
+        episode = draws.draw()
+        support = episode.support[episode.positive]
+        assert set(here.network[support]) == {"north"}
+        assert "north" not in set(here.network[np.r_[episode.background, episode.negatives]])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_flows_that_make_no_task_are_an_error(flows: Flows, kind: str) -> None:
+    """Not a search without end: there is one network, the background's."""
+    alone = flows.take(flows.network == "north")
+    with pytest.raises(DataError, match="no task"):
+        sampler(alone, *KINDS[kind]).draw()
+
+
+def test_flows_that_are_all_alike_make_no_neighbourhood(flows: Flows) -> None:
+    """Each would hold the whole background."""
+    alike = replace(flows, features=np.repeat(flows.features[:1], len(flows), 0))
+    with pytest.raises(DataError, match="too much of the benign"):
+        sampler(alike, *KINDS["neighbourhoods"]).draw()

@@ -75,9 +75,9 @@ def test_onnx_runtime_agrees_with_pytorch(
 def test_parity_refuses_a_difference() -> None:
     """NaN is a difference too."""
     with pytest.raises(DataError, match="differs"):
-        Parity(score=2e-4, embedding=0, head=0).require()
+        Parity(score=2e-4, embedding=0, head=0, whole=0).require()
     with pytest.raises(DataError, match="differs"):
-        Parity(score=float("nan"), embedding=0, head=0).require()
+        Parity(score=float("nan"), embedding=0, head=0, whole=0).require()
 
 
 def test_hard_rows_hold_absent_and_huge_values() -> None:
@@ -230,11 +230,27 @@ def test_integers_stay_near_float32(
     """Within a hundredth of the distance of the two classes in the median, odd rows included."""
     exact = Runner(build_graph(model, scaling))
     rows = hard_rows(flows.features[:200])
-    ground = exact.embed(flows.features[300:500])
-    assert rounding(exact, integers, rows, rows[:5], ground) < 0.02
     gaps = np.abs(exact.embed(rows) - integers.embed(rows))
     assert gaps.max() < 0.3
     assert np.median(gaps) < 0.02
+
+
+def test_weights_are_rounded_in_both_graphs(
+    integers: Runner, model: Committee, scaling: Scaling, flows: Flows
+) -> None:
+    """As in training, so that only features, units and heads are left to round."""
+    exact = Runner(build_graph(model, scaling))
+    rows = hard_rows(flows.features[:200])
+    assert rounding(exact, integers, rows, rows[:5], flows.features[300:500]) < 0.01
+
+
+def test_a_background_like_the_support_gives_a_finite_head(
+    integers: Runner, model: Committee, scaling: Scaling, flows: Flows
+) -> None:
+    """All embeddings alike: there is nothing to tell apart, and nothing to solve."""
+    for graph in (Runner(build_graph(model, scaling)), integers):
+        background = np.repeat(graph.embed(flows.features[:1]), 300, 0)
+        assert np.isfinite(graph.adapt(flows.features[:1], background)).all()
 
 
 def test_no_pair_of_products_overflows_16_bits(model: Committee, scaling: Scaling) -> None:

@@ -18,7 +18,7 @@ def blobs() -> tuple[torch.Tensor, torch.Tensor]:
 def test_a_few_steps_tell_two_clouds_apart(*, last: bool) -> None:
     """And the first weights stay as they are."""
     near, far = blobs()
-    recipe = MamlRecipe(last=last, hidden=16, inner=20)
+    recipe = MamlRecipe(last=last, hidden=16, after=20)
     first = start(6, recipe)
     kept = [part.detach().clone() for part in first]
     fast = adapt(first, near, far, recipe)

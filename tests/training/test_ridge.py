@@ -33,6 +33,16 @@ def test_more_steps_than_needed_do_no_harm() -> None:
     torch.testing.assert_close(got, right)
 
 
+def test_a_start_at_the_solution_stays_there() -> None:
+    """No residual at all, from the first step or from the second on: no quotient becomes NaN."""
+    matrix = torch.diag(torch.tensor([1.0, 4.0, 16.0]))[None]
+    solution = torch.tensor([[1.0, 2.0, 3.0]])
+    right = torch.tensor([[1.0, 8.0, 48.0]])
+    assert torch.equal(conjugate_gradient(matrix, right, solution, 9), solution)
+    near = torch.tensor([[1.0, 2.0, 0.0]])
+    torch.testing.assert_close(conjugate_gradient(matrix, right, near, 9), solution)
+
+
 def test_the_file_s_algorithm_agrees_with_the_direct_solution() -> None:
     """Training solves directly, the file by conjugate gradients: the scores are the same."""
     head = RidgeHead(24, steps=32)

@@ -1,14 +1,12 @@
-"""The work behind the commands: clean, train, examine, ablate."""
+"""The work behind the commands: clean, train, examine."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import numpy as np
 import torch
 
 from metatap_training.datasets import (
+    BENIGN,
     MALICIOUS,
     Flows,
     Source,
@@ -25,9 +24,6 @@ from metatap_training.datasets import (
     load_sources,
     read_sources,
 )
-from metatap_training.evaluate.ablation import VARIANTS, Found, ablate_fold
-from metatap_training.evaluate.folds import FOLDS
-from metatap_training.evaluate.tables import Settings
 from metatap_training.export import Bundle, make_bundle
 from metatap_training.export.graph import build_graph
 from metatap_training.export.parity import check_parity, rounding
@@ -76,32 +72,6 @@ def prepare(flows: Path | None, cache: Path | None) -> Data:
     return Data(cleaned.flows, tuple(sources), cleaned.dropped)
 
 
-def ablate(data: Data, recipe: Recipe, settings: Settings, jobs: int, on_step: Step) -> list[Found]:
-    """Every variant of the ablation on every fold, `jobs` at a time; in the variants' order."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        found = [
-            pool.submit(_ablate, data, at, recipe, settings, variant)
-            for variant in VARIANTS
-            for at in range(len(FOLDS))
-        ]
-        for _ in as_completed(found):
-            on_step(1)
-    return [row for future in found for row in future.result()]
-
-
-def _ablate(data: Data, at: int, recipe: Recipe, settings: Settings, variant: str) -> list[Found]:
-    torch.set_num_threads(1)
-    return ablate_fold(
-        data.trainable,
-        FOLDS[at],
-        read_groups(),
-        recipe=recipe,
-        settings=settings,
-        variant=variant,
-    )
-
-
 def train_final(data: Data, recipe: Recipe, seed: int, on_step: Step) -> Bundle:
     """The model of all groups, with its reference background and self-test."""
     torch.set_num_threads(1)
@@ -122,10 +92,12 @@ def examine(bundle: Bundle, data: Data) -> dict[str, Any]:
     rows = np.random.default_rng(0).permutation(len(data.flows))[:PARITY_ROWS]
     features = data.flows.features[rows]
     ground = bundle.background.astype(np.float32)
+    benign = np.flatnonzero(data.flows.label == BENIGN)
+    benign = np.random.default_rng(0).permutation(benign)[: len(ground)]
     parity = check_parity(exact.session, bundle.model, bundle.scaling, features, ground).require()
     return {
-        "parity": max(parity.score, parity.embedding, parity.head),
-        "rounding": rounding(exact, shipped, features, bundle.support, ground),
+        "parity": max(parity.score, parity.embedding, parity.head, parity.whole),
+        "rounding": rounding(exact, shipped, features, bundle.support, data.flows.features[benign]),
         **measure(shipped.session, features, ground),
     }
 

@@ -1,10 +1,9 @@
-"""`metatap-train`: all commands; here those that build the shipped model and ablate it."""
+"""`metatap-train`: all commands; here the one that builds the shipped model."""
 
 from __future__ import annotations
 
-import csv
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +17,7 @@ from metatap_training import build as work
 from metatap_training.bench.command import bench
 from metatap_training.cli_card import card
 from metatap_training.cli_train import encode, train
-from metatap_training.evaluate.ablation import VARIANTS, Found, ablation_markdown
-from metatap_training.evaluate.folds import FOLDS
-from metatap_training.evaluate.tables import Settings
+from metatap_training.evaluate.command import ablate
 from metatap_training.extras.command import extras
 from metatap_training.founding.command import founding
 from metatap_training.learners import Recipe
@@ -68,6 +65,7 @@ def cli() -> None:
 
 
 cli.add_command(bench)
+cli.add_command(ablate)
 cli.add_command(train)
 cli.add_command(encode)
 cli.add_command(extras)
@@ -125,44 +123,6 @@ def build(
     if card_path is not None:
         card_path.write_text(card_markdown(made), "utf-8")
     _CONSOLE.print(f"{out}: {size:,} bytes; {measured}")
-
-
-@cli.command()
-@_options
-@click.option("--out", type=click.Path(path_type=Path), help="The page, as Markdown.")
-@click.option("--draws", default=10, show_default=True, help="Support draws a family.")
-@click.option("--jobs", default=2, show_default=True, help="Folds at a time.")
-@click.option("--records", type=click.Path(path_type=Path), help="Figures by draw, as CSV.")
-def ablate(
-    *,
-    flows: Path | None,
-    cache: Path,
-    seed: int,
-    draws: int,
-    steps: int | None,
-    jobs: int,
-    out: Path | None,
-    records: Path | None,
-) -> None:
-    """Train the recipe without parts of the context and compare; prints a page in Markdown."""
-    settings = Settings(draws=draws, seed=seed)
-    with _progress() as bar:
-        data = work.prepare(flows, cache)
-        step = bar("variants × folds", len(VARIANTS) * len(FOLDS))
-        found = work.ablate(data, _recipe(steps), settings, jobs, step)
-    if records is not None:
-        _write_records(records, found)
-    table = ablation_markdown(found, settings, work.command_line(sys.argv[1:]))
-    if out is not None:
-        out.write_text(table, "utf-8")
-    click.echo(table, nl=False)
-
-
-def _write_records(path: Path, records: Sequence[Found]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(records[0].row()))
-        writer.writeheader()
-        writer.writerows(record.row() for record in records)
 
 
 def main() -> None:

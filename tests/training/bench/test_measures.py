@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from metatap_training.bench.budget import BUDGET, SHARE, at_budget
 from metatap_training.bench.calibration import adaptive_ece
-from metatap_training.bench.measures import GRID, POOLED_RATE, Found, curve, pooled, pooled_figures
+from metatap_training.bench.measures import (
+    GRID,
+    POOLED_RATE,
+    Found,
+    curve,
+    host_interval,
+    pooled,
+    pooled_figures,
+)
+from metatap_training.bench.problem import Problem, Scores, Services
 
 SCORES = st.lists(st.integers(-20, 20).map(float), min_size=1, max_size=60).map(np.array)
 RATE = 1e-3
@@ -85,3 +94,28 @@ def test_stated_chances_that_come_true_have_no_error() -> None:
     chance = rng.random(40_000)
     hit = rng.random(40_000) < chance
     assert adaptive_ece(chance[hit], chance[~hit]) < 0.02
+
+
+def asked(hosts: np.ndarray, scores: np.ndarray, positives: int) -> tuple[float, float] | None:
+    """The interval of some queries' scores."""
+    none, nobody = np.zeros((0, 1), np.float32), np.zeros(0, np.intp)
+    text = np.zeros(0, np.str_)
+    problem = Problem(
+        support=none, background=none, queries=none, positives=positives,
+        services=Services(text, text, text), hosts=hosts, ground_hosts=nobody, seed=0,
+    )  # fmt: skip
+    return host_interval(problem, Scores(np.zeros(0), scores))
+
+
+def test_hosts_that_can_not_tell_give_no_interval() -> None:
+    """Neither one originator of all positives, nor many whose flows are all found."""
+    rng = np.random.default_rng(0)
+    scores = np.r_[rng.normal(2, 1, 40), rng.normal(0, 1, 2000)]
+    others = 100 + np.arange(2000) % 50
+    assert asked(np.r_[np.zeros(40, np.intp), others], scores, 40) is None
+    found = np.r_[np.full(40, 99.0), scores[40:]]
+    several = np.r_[np.arange(40) % 8, others]
+    assert asked(several, found, 40) is None
+    interval = asked(several, scores, 40)
+    assert interval is not None
+    assert 0 <= interval[0] < interval[1] <= 1

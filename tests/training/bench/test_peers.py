@@ -54,7 +54,7 @@ def test_a_detector_of_the_odd_finds_the_odd(peer: Peer, given: Given) -> None:
     queries[: problem.positives] = np.nan_to_num(queries[: problem.positives]) * 50 + 1e4
     odd = Problem(
         problem.support, problem.background, queries, problem.positives, problem.services,
-        problem.hosts, problem.seed,
+        problem.hosts, problem.seed, problem.ground_hosts,
     )  # fmt: skip
     scores = peer.with_scaling(scaling).answer(odd).queries
     assert scores[: odd.positives].mean() > np.quantile(scores[odd.positives :], 0.9)

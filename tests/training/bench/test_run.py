@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -131,3 +137,58 @@ def test_rows_are_rounded_and_what_they_lack_is_null(tmp_path: Path) -> None:
     assert row["curve"] == pytest.approx([0.9877], abs=1e-6)
     assert row["auprc"] is None
     assert facts == {"digest": "d"}
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from tests.training.bench import made
+from tests.training.bench.test_run import Watch, a_plan
+from metatap_training.bench.run import run
+
+if __name__ == "__main__":
+    run(a_plan(Path(sys.argv[1])), made.world(), 1, Watch().hooks, "test")
+"""
+
+
+def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path, world: World) -> None:
+    """SIGKILL of all its processes after the first part; the rows are those of a whole run."""
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM, "utf-8")
+    plan = a_plan(tmp_path / "killed")
+    child = subprocess.Popen(
+        [sys.executable, str(program), str(tmp_path / "killed")],
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        start_new_session=True,
+    )
+    parts = plan.out.parent / f"{plan.out.name}.parts"
+    try:
+        deadline = time.monotonic() + 300
+        while not list(parts.glob("*/*.parquet")):
+            assert child.poll() is None, "it ended before its first part was there"
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+    finally:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+    assert not plan.out.exists()
+    kept = len(list(parts.glob("*/*.parquet")))
+    watch = Watch()
+    resumed = run(plan, world, 1, watch.hooks, "test")
+    assert watch.plans == [(0, 2 - kept, kept)]
+    whole = run(a_plan(tmp_path / "whole"), world, 1, Watch().hooks, "test")
+    assert without_times(resumed).equals(without_times(whole))
+
+
+def test_results_that_are_there_are_gone_on_from(tmp_path: Path, world: World) -> None:
+    """A copy of a results file stands for its parts: what it has is not measured again."""
+    plan = a_plan(tmp_path / "one")
+    whole = run(plan, world, 1, Watch().hooks, "test")
+    again = a_plan(tmp_path / "two")
+    again.out.parent.mkdir()
+    shutil.copy(plan.out, again.out)
+    watch = Watch()
+    resumed = run(again, world, 1, watch.hooks, "test")
+    assert watch.plans == [(0, 0, 2)]
+    assert resumed.equals(whole)

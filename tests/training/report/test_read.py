@@ -89,3 +89,22 @@ def test_the_number_of_cells_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(read, "MAX_CELLS", 2)
     with pytest.raises(ReportError, match="more than 2 cells"):
         from_arrow(table([row(family=name) for name in ("a", "b", "c")]))
+
+
+def test_tables_of_two_kinds_are_told_apart() -> None:
+    """Null packs of hosts and the lab's technique have names of their own, pooled rows too."""
+    rows = [
+        row(table="null", family="west", support_network="west", network="east"),
+        row(table="null", family="west host", support_network="west", network="west"),
+        row(table="null", family="west host", support_network="west", network="*"),
+        row(table="technique", family="scan", support_network="lab-a", network="lab-b"),
+        row(table="technique", family="scan", support_network="west", network="east"),
+    ]
+    found = from_arrow(table(rows))
+    assert found["table"].tolist() == [
+        "null",
+        "null-host",
+        "null-host",
+        "technique-lab",
+        "technique",
+    ]

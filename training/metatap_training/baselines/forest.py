@@ -6,8 +6,6 @@ trees", Machine Learning 63 (2006).
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
@@ -24,10 +22,8 @@ def forest(
     leaf: int,
     seed: int,
     extra: bool = False,
-) -> tuple[FloatArray, FloatArray | None]:
-    """Chances [n] of queries [n, F], classes balanced; of the background [m] out of bag.
-
-    Extremely randomised trees know all rows, and say nothing of the background.
+) -> FloatArray:
+    """Chances float32 [n] of queries, classes balanced.
 
     Args:
         support: float32 [k, F], positives; NaN = absent.
@@ -43,7 +39,6 @@ def forest(
     label = np.r_[np.ones(len(support)), np.zeros(len(background))]
     model = (ExtraTreesClassifier if extra else RandomForestClassifier)(
         trees,
-        oob_score=not extra,
         bootstrap=not extra,
         max_features=columns if columns.isalpha() else float(columns),
         min_samples_leaf=leaf,
@@ -51,12 +46,5 @@ def forest(
         n_jobs=1,
         random_state=seed,
     )
-    with warnings.catch_warnings():  # a row in every bag has no out-of-bag vote
-        warnings.filterwarnings("ignore", "Some inputs do not have OOB scores")
-        warnings.filterwarnings("ignore", "invalid value", RuntimeWarning)
-        model.fit(rows, label)
-    chances = np.asarray(model.predict_proba(queries)[:, 1], np.float32)
-    if extra:
-        return chances, None
-    votes = np.nan_to_num(model.oob_decision_function_[len(support) :, 1])
-    return chances, votes.astype(np.float32)
+    model.fit(rows, label)
+    return np.asarray(model.predict_proba(queries)[:, 1], np.float32)

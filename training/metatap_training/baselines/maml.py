@@ -1,7 +1,7 @@
 """MAML and ANIL: a network whose first weights are learned so that a few steps adapt it.
 
-First-order MAML: the outer gradient is taken where the inner steps end. ANIL adapts the last layer
-alone.
+The outer gradient goes through the inner steps (second order): with first-order gradients nothing
+tells the trunk that few steps must do. ANIL adapts the last layer alone.
 
 Sources: Finn et al., "Model-agnostic meta-learning for fast adaptation of deep networks" (ICML
 2017); Raghu et al., "Rapid learning or feature reuse?" (ANIL, ICLR 2020).
@@ -34,7 +34,8 @@ class MamlRecipe:
         last: Adapt the last layer alone (ANIL).
         hidden: Units of each of two layers.
         steps: Episodes, one an outer step.
-        inner: Inner steps, in training and after.
+        inner: Inner steps in training.
+        after: Inner steps to adapt to a support once trained.
         inner_rate: Their learning rate.
         rate: Learning rate of the outer steps (Adam).
     """
@@ -43,7 +44,8 @@ class MamlRecipe:
     hidden: int = 64
     steps: int = 400
     inner: int = 5
-    inner_rate: float = 0.1
+    after: int = 20
+    inner_rate: float = 0.5
     rate: float = 1e-3
 
 
@@ -66,17 +68,32 @@ def forward(weights: Weights, rows: Tensor) -> Tensor:
 
 
 def adapt(weights: Weights, near: Tensor, far: Tensor, recipe: MamlRecipe) -> Weights:
-    """Weights after the inner steps on support [k, F] and background [m, F], classes balanced."""
+    """Weights of a trained network after `after` inner steps.
+
+    Args:
+        weights: First weights; they stay as they are.
+        near: float32 [k, F], support.
+        far: float32 [m, F], background; both classes weigh alike.
+        recipe: Which layers move, how often and how far.
+    """
+    first = [part.detach().requires_grad_() for part in weights]
+    return [part.detach() for part in _inner(first, near, far, recipe, recipe.after, keep=False)]
+
+
+def _inner(
+    weights: Weights, near: Tensor, far: Tensor, recipe: MamlRecipe, steps: int, *, keep: bool
+) -> Weights:
+    """Weights after inner steps; if `keep`, differentiable by the first ones."""
     fixed = len(weights) - 2 if recipe.last else 0
-    fast = [part.detach().requires_grad_(at >= fixed) for at, part in enumerate(weights)]
-    for _ in range(recipe.inner):
-        slopes = torch.autograd.grad(_loss(fast, near, far), fast[fixed:])
-        moved = [
-            (part - recipe.inner_rate * slope).detach().requires_grad_()
-            for part, slope in zip(fast[fixed:], slopes, strict=True)
-        ]
+    fast = list(weights)
+    for _ in range(steps):
+        loss = _loss(fast, near, far)
+        slopes = torch.autograd.grad(loss, fast[fixed:], create_graph=keep)
+        moved = [p - recipe.inner_rate * s for p, s in zip(fast[fixed:], slopes, strict=True)]
+        if not keep:
+            moved = [part.detach().requires_grad_() for part in moved]
         fast = [*fast[:fixed], *moved]
-    return [part.detach().requires_grad_() for part in fast]
+    return fast
 
 
 def train_maml(sampler: Draws, recipe: MamlRecipe, seed: int) -> Weights:
@@ -93,7 +110,7 @@ def train_maml(sampler: Draws, recipe: MamlRecipe, seed: int) -> Weights:
 
 
 def _outer(weights: Weights, rows: Tensor, episode: Episode, recipe: MamlRecipe) -> None:
-    """Add up the first-order gradients of an episode's tasks."""
+    """Add up the gradients of an episode's tasks."""
     far = _masked(rows, torch.from_numpy(episode.background[:BACKGROUND]), episode)
     wrong = _masked(rows, torch.from_numpy(episode.negatives), episode)
     for task, support in enumerate(episode.support):
@@ -101,11 +118,9 @@ def _outer(weights: Weights, rows: Tensor, episode: Episode, recipe: MamlRecipe)
         asked = torch.from_numpy(episode.queries[task][episode.asked[task]])
         if not len(near) or not len(asked):
             continue
-        fast = adapt(weights, near, far, recipe)
-        loss = _loss(fast, _masked(rows, asked, episode), wrong)
-        for part, slope in zip(weights, torch.autograd.grad(loss, fast), strict=True):
-            share = slope / len(episode.support)
-            part.grad = share if part.grad is None else part.grad + share
+        fast = _inner(weights, near, far, recipe, recipe.inner, keep=True)
+        loss = _loss(fast, _masked(rows, asked, episode), wrong) / len(episode.support)
+        loss.backward()  # type: ignore[no-untyped-call]
 
 
 def _masked(rows: Tensor, at: Tensor, episode: Episode) -> Tensor:

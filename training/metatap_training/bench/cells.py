@@ -10,12 +10,17 @@ The rule, per role and table, over families of at least `LEAST` flows with diffe
 - `own`: as `random`, in each network of the family with `MIN_HOME` benign flows; background and
   negatives are of that very network, earlier and later.
 - `technique`: support from one family in one network, positives from all flows of its group in
-  other networks.
+  other networks. Where the project's own traffic is given (`lab`), also one technique by one tool
+  in one network of the lab, positives the same technique in the next one, whose own benign flows
+  are background and negatives.
 - `null`: benign flows of one network as support and positives, looked for in another. How well they
-  are found is how much of a figure the network may be.
+  are found is how much of a figure the network may be. Where both networks are one, support and
+  positives are benign flows of one host, earlier and later, looked for among the rest of its
+  network: how much of a figure of `own` the host may be.
 
 Families are taken in turn from the groups, the largest of each first, as far as `LIMITS` goes; each
-is looked for in `NETWORKS` of the fold's networks, which rotate from family to family.
+is looked for in `NETWORKS` of the fold's networks, which rotate from family to family. A null pack
+of hosts is made for each network of `own`, in a fold where that has cells, test folds first.
 """
 
 from __future__ import annotations
@@ -29,8 +34,10 @@ from enum import StrEnum
 from importlib import resources
 
 import numpy as np
+import numpy.typing as npt
 
-from metatap_training.bench.folds import FOLDS, BenchError, Fold, Role
+from metatap_training.bench.folds import FOLDS, BenchError, Fold, Role, fold_named
+from metatap_training.bench.lab import RING, lab_groups
 from metatap_training.datasets import BENIGN, MALICIOUS, Flows
 from metatap_training.datasets.flows import IntArray
 from metatap_training.preprocess import Groups
@@ -60,20 +67,29 @@ would be none."""
 NETWORKS = 2
 
 LIMITS: dict[tuple[Role, Table], int] = {
-    (Role.TEST, Table.RANDOM): 54,
-    (Role.TEST, Table.CAPTURE): 28,
-    (Role.TEST, Table.OWN): 12,
+    (Role.TEST, Table.RANDOM): 50,
+    (Role.TEST, Table.CAPTURE): 14,
+    (Role.TEST, Table.OWN): 7,
     (Role.TEST, Table.TECHNIQUE): 14,
-    (Role.TEST, Table.NULL): 6,
+    (Role.TEST, Table.NULL): 8,
     (Role.VALIDATION, Table.RANDOM): 16,
     (Role.VALIDATION, Table.CAPTURE): 8,
-    (Role.VALIDATION, Table.OWN): 6,
+    (Role.VALIDATION, Table.OWN): 5,
     (Role.VALIDATION, Table.TECHNIQUE): 4,
-    (Role.VALIDATION, Table.NULL): 2,
+    (Role.VALIDATION, Table.NULL): 3,
 }
-"""Most cells of each role and table; 150 together."""
+"""Most cells of each role and table."""
+
+HOST_LIMIT = 5
+"""Most null packs of hosts."""
+
+LAB_LIMITS: dict[Role, int] = {Role.TEST: 12, Role.VALIDATION: 4}
+"""Most cells of the lab; with `LIMITS` and `HOST_LIMIT` 150 together."""
 
 NULL_GROUP = "null"
+
+MIN_HOSTS = 2
+"""Hosts of at least `LEAST` different benign flows that a network with a null pack of hosts has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +104,16 @@ class Cell:
         support_network: Network of the support.
         network: Network of background and negatives.
     """
+
+    @property
+    def of_host(self) -> bool:
+        """Whether it is a null pack of a host, looked for in its own network."""
+        return self.table == Table.NULL and self.network == self.support_network
+
+    @property
+    def of_lab(self) -> bool:
+        """Whether the lab's flows are needed for it."""
+        return self.network in RING
 
     table: str
     fold: str
@@ -135,15 +161,72 @@ def make_cells(flows: Flows, groups: Groups) -> tuple[Cell, ...]:
     """The cells by the rule of this module.
 
     Args:
-        flows: Cleaned flows.
-        groups: Family → group.
+        flows: Cleaned flows; cells of the lab are made where its flows are among them.
+        groups: Family → group of the published families.
     """
     maker = _Maker(flows, groups)
     cells: list[Cell] = []
     for (role, table), limit in LIMITS.items():
         candidates = {fold: maker.candidates(table, fold) for fold in FOLDS if fold.role is role}
         cells += _in_turn(table, candidates, limit)
+    cells += _host_cells(flows, [cell for cell in cells if cell.table == Table.OWN])
+    for role, limit in LAB_LIMITS.items():
+        found = {fold: _lab_candidates(flows, fold) for fold in FOLDS if fold.role is role}
+        cells += _in_turn(Table.TECHNIQUE, found, limit)
     return tuple(sorted(cells, key=astuple))
+
+
+def _host_cells(flows: Flows, own: list[Cell]) -> Iterator[Cell]:
+    """A null pack of hosts for each network of the own cells, as far as the limit goes."""
+    folds: dict[str, str] = {}
+    for cell in sorted(own, key=lambda c: (fold_named(c.fold).role is not Role.TEST, c.fold)):
+        folds.setdefault(cell.network, cell.fold)
+    ids = row_ids(flows)
+    able = [
+        Cell(Table.NULL, fold, NULL_GROUP, f"{network} host", network, network)
+        for network, fold in sorted(folds.items())
+        if len(host_rows(flows, ids, network)) >= MIN_HOSTS
+    ]
+    yield from able[:HOST_LIMIT]
+
+
+def host_rows(flows: Flows, ids: npt.NDArray[np.uint64], network: str) -> list[IntArray]:
+    """Benign rows of each host of a network with `LEAST` different ones, most of them first.
+
+    A host is an address in a capture. Flows without an address are of no host.
+
+    Args:
+        flows: n flows.
+        ids: uint64 [n], from `row_ids`.
+        network: The network.
+    """
+    rows = np.flatnonzero((flows.label == BENIGN) & (flows.network == network) & (flows.host != ""))
+    if not len(rows):
+        return []
+    names = np.unique(np.char.add(np.char.add(flows.capture[rows], " "), flows.host[rows]),
+                      return_inverse=True)[1]  # fmt: skip
+    order = np.argsort(names, kind="stable")
+    parts = np.split(rows[order], np.flatnonzero(np.diff(names[order])) + 1)
+    sizes = [len(np.unique(ids[part])) for part in parts]
+    ranked = sorted(range(len(parts)), key=lambda at: -sizes[at])
+    return [parts[at] for at in ranked if sizes[at] >= LEAST]
+
+
+def _lab_candidates(flows: Flows, fold: Fold) -> list[_Candidate]:
+    """Each technique of a fold in each network of the lab, looked for in the next that has it."""
+    ids, found = row_ids(flows), []
+    benign = {name: int(((flows.label == BENIGN) & (flows.network == name)).sum()) for name in RING}
+    for family, group in lab_groups().items():
+        if group not in fold.groups:
+            continue
+        threat = (flows.label == MALICIOUS) & (flows.family == family)
+        sizes = {name: len(np.unique(ids[threat & (flows.network == name)])) for name in RING}
+        there = [name for name in RING if sizes[name]]
+        for at, home in enumerate(there):
+            away = there[(at + 1) % len(there)]
+            if home != away and sizes[home] >= SHARE and benign[away] >= MIN_HOME:
+                found.append(_Candidate(sizes[home], group, family, home, (away,)))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +246,9 @@ def _in_turn(table: Table, found: dict[Fold, list[_Candidate]], limit: int) -> I
     queue = []
     for fold, candidates in found.items():
         for one in sorted(candidates, key=lambda c: (-c.size, c.family, c.home)):
-            queue.append((ranks[one.group], fold.name, one))
-            ranks[one.group] += 1
+            whose = _turn(table, fold, one)
+            queue.append((ranks[whose], fold.name, one))
+            ranks[whose] += 1
     queue.sort(key=lambda entry: (entry[0], -entry[2].size, entry[2].family, entry[2].home))
     count = 0
     for turn, (_, fold_name, one) in enumerate(queue):
@@ -173,6 +257,13 @@ def _in_turn(table: Table, found: dict[Fold, list[_Candidate]], limit: int) -> I
             if count < limit:
                 count += 1
                 yield Cell(table, fold_name, one.group, one.family, one.home, network)
+
+
+def _turn(table: Table, fold: Fold, one: _Candidate) -> str:
+    """Whose turn it is: a group's, a fold's in null packs, a technique's in the lab."""
+    if table is Table.NULL:
+        return fold.name
+    return one.family if one.networks[0] in RING else one.group
 
 
 class _Maker:

@@ -26,12 +26,15 @@ from metatap_training.bench.cells import Table, make_cells, read_cells, text_of
 from metatap_training.bench.choice import chosen, tables_named
 from metatap_training.bench.entrants import DRAWS, PEER_DRAWS, entrants
 from metatap_training.bench.folds import BenchError, Role
+from metatap_training.bench.lab import load_lab
 from metatap_training.bench.run import Hooks, Plan, run
 from metatap_training.bench.summary import lines, results_of
 from metatap_training.bench.tune import GRIDS, tune
 from metatap_training.bench.world import World
 from metatap_training.build import command_line, prepare
+from metatap_training.datasets import concat
 from metatap_training.learners import Recipe
+from metatap_training.preprocess import read_groups
 
 _CACHE = Path("build") / "training"
 _OUT = Path("build") / "bench" / "results.parquet"
@@ -48,6 +51,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 @click.command()
 @click.option("--flows", type=click.Path(path_type=Path), help="Folder of labelled flows.")
+@click.option("--lab", type=click.Path(path_type=Path), help="Folder of the lab's labelled logs.")
 @click.option("--cache", type=click.Path(path_type=Path), default=_CACHE, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=_OUT, show_default=True)
 @click.option("--only", help="Tables, such as random,own.")
@@ -65,6 +69,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 def bench(
     *,
     flows: Path | None,
+    lab: Path | None,
     cache: Path,
     out: Path,
     only: str | None,
@@ -84,10 +89,13 @@ def bench(
     os.environ |= dict.fromkeys(_THREADS, "1")
     _need_peers()
     data = prepare(flows, cache)
-    world = World(data.flows, {source.name: source.terms for source in data.sources})
+    every = concat([data.flows, load_lab(lab)]) if lab else data.flows
+    world = World(every, {source.name: source.terms for source in data.sources})
     if write_cells:
+        if lab is None:
+            raise BenchError("--write-cells: needs --lab, or the lab's cells would be lost")
         path = Path(__file__).with_name("cells.tsv")
-        path.write_text(text_of(make_cells(world.flows, world.groups)), "utf-8")
+        path.write_text(text_of(make_cells(world.flows, read_groups())), "utf-8")
         _CONSOLE.print(f"{path}: written")
         return
     tables = tables_named(only) if only else tuple(Table)
@@ -97,7 +105,10 @@ def bench(
         for tried in tune(world, on, names, SUPPORTS, seed):
             click.echo(f"{tried.name} {tried.settings}: mean TPR {tried.tpr:.4f}")
         return
-    cells = chosen(read_cells(), tables, Role(role) if role else None, quick=quick)
+    listed = [cell for cell in read_cells() if lab or not cell.of_lab]
+    cells = chosen(listed, tables, Role(role) if role else None, quick=quick)
+    if lab is None:
+        _tell_skipped(tables, Role(role) if role else None)
     small = QUICK if quick else {}
     recipe, steps = Recipe(), steps or small.get("steps")
     plan = Plan(
@@ -120,6 +131,13 @@ def bench(
     for line in lines(results_of(table)):
         click.echo(line)
     _CONSOLE.print(f"{out}: {len(table):,} rows, {out.stat().st_size:,} bytes")
+
+
+def _tell_skipped(tables: tuple[Table, ...], role: Role | None) -> None:
+    """Say how many cells need the lab's flows, which were not given."""
+    asked = chosen(read_cells(), tables, role, quick=False)
+    if skipped := sum(cell.of_lab for cell in asked):
+        _CONSOLE.print(f"{skipped} cells skipped: they need the lab's flows (--lab)")
 
 
 def _need_peers() -> None:

@@ -2,9 +2,10 @@
 
 A job is a family with its support network in one table; its cells differ in the network that the
 threat is looked for in. Support and positives are drawn once for all of them, background and
-negatives in each. Positives are all flows the table names (see `cells`), at most `POSITIVES` of
-them at random, negatives at most `NEGATIVES`: neither is balanced or chosen. A positive whose own
-features equal those of a support flow is removed.
+negatives in each; cells of the lab have positives of their network alone. Positives are all flows
+the table names (see `cells`), at most `POSITIVES` of them at random, negatives at most `NEGATIVES`:
+neither is balanced or chosen. A positive whose own features equal those of a support flow is
+removed.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metatap_training.bench.cells import Cell, Table
+from metatap_training.bench.cells import Cell, Table, host_rows
 from metatap_training.bench.columns import take_away
-from metatap_training.bench.problem import Problem, Services
+from metatap_training.bench.lab import RING
+from metatap_training.bench.problem import Mask, Problem, Services
 from metatap_training.bench.sides import Sides, family_sides
 from metatap_training.bench.world import World
 from metatap_training.datasets import BENIGN, MALICIOUS, Flows
 from metatap_training.datasets.flows import IntArray
-from metatap_training.preprocess import Groups
 
 BACKGROUND = 2048
 NEGATIVES = 8000
@@ -64,7 +65,7 @@ class Drawer:
         self._flows = world.flows
         self._cells = cells
         self._seed = seed
-        self._source = _source(world.flows, world.groups, cells[0])
+        self._source = _source(world, cells[0])
 
     def draw(self, k: int, number: int) -> list[Ground]:
         """The draw in each network; empty where the family is too small for it.
@@ -80,10 +81,21 @@ class Drawer:
             return []
         support = _by_capture(flows, pools.early, k, rng)
         positive = pools.late[~np.isin(self._world.ids[pools.late], self._world.ids[support])]
-        positive = rng.permutation(positive)[:POSITIVES]
-        if len(support) < k or len(positive) < MIN_POSITIVES:
+        positive = rng.permutation(positive)
+        parts = [positive[self._sought(one, positive)][:POSITIVES] for one in self._cells]
+        if len(support) < k:
             return []
-        return [self._ground(one, support, positive, (k, number)) for one in self._cells]
+        return [
+            self._ground(one, support, part, (k, number))
+            for one, part in zip(self._cells, parts, strict=True)
+            if len(part) >= MIN_POSITIVES
+        ]
+
+    def _sought(self, cell: Cell, rows: IntArray) -> Mask:
+        """bool [q], positives of a cell: in the lab those of the network looked in."""
+        if not cell.of_lab:
+            return np.ones(len(rows), np.bool_)
+        return np.asarray(self._flows.network[rows] == cell.network)
 
     def _rng(self, *key: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, *key])
@@ -93,8 +105,12 @@ class Drawer:
     ) -> Ground:
         flows, sides = self._flows, self._world.sides(cell.network)
         rng = self._rng(*key, *cell.network.encode(), *cell.family.encode())
-        background = rng.permutation(sides.early)[:BACKGROUND]
-        negative = rng.permutation(sides.late)[:NEGATIVES]
+        early, late = sides.early, sides.late
+        if cell.of_host:
+            host = self._world.hosts[support[0]]
+            early, late = (part[self._world.hosts[part] != host] for part in (early, late))
+        background = rng.permutation(early)[:BACKGROUND]
+        negative = rng.permutation(late)[:NEGATIVES]
         queries = np.concatenate([positive, negative])
         networks = {cell.support_network, cell.network, *np.unique(flows.network[positive])}
         lacking = self._world.columns.lacking(networks)
@@ -109,6 +125,7 @@ class Drawer:
             services=Services(*(flows.service[part] for part in parts)),
             hosts=hosts,
             seed=int(rng.integers(2**31)),
+            ground_hosts=self._world.hosts[background],
         )
         splits = {self._source.split, sides.split}
         scopes, counts = np.unique(flows.scope[positive], return_counts=True)
@@ -137,7 +154,11 @@ class _Source:
         return enough[number % len(enough)] if enough else None
 
 
-def _source(flows: Flows, groups: Groups, cell: Cell) -> _Source:
+def _source(world: World, cell: Cell) -> _Source:
+    flows = world.flows
+    if cell.of_host:
+        hosts = host_rows(flows, world.ids, cell.network)
+        return _Source(tuple(family_sides(flows, rows) for rows in hosts))
     if cell.table == Table.NULL:
         rows = _rows(flows, BENIGN, network=cell.support_network)
         return _Source((family_sides(flows, rows),))
@@ -149,9 +170,12 @@ def _source(flows: Flows, groups: Groups, cell: Cell) -> _Source:
         split = family_sides(flows, rows).split
         return _Source(tuple(Sides(part, np.setdiff1d(rows, part), split) for part in parts))
     if cell.table == Table.TECHNIQUE:
-        kin = np.array([family for family, group in groups.items() if group == cell.group])
-        mates = np.flatnonzero((flows.label == MALICIOUS) & np.isin(flows.family, kin))
-        others = mates[flows.network[mates] != cell.support_network]
+        kin = [family for family, group in world.groups.items() if group == cell.group]
+        if cell.of_lab:
+            kin = [cell.family]
+        mates = (flows.label == MALICIOUS) & np.isin(flows.family, np.array(kin))
+        mates &= np.isin(flows.network, RING) == cell.of_lab
+        others = np.flatnonzero(mates & (flows.network != cell.support_network))
         return _Source((Sides(here, others, family_sides(flows, here).split),))
     return _Source((family_sides(flows, here),))
 

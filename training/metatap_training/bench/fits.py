@@ -16,7 +16,8 @@ from metatap_training.bench.world import World
 from metatap_training.preprocess import Scaling, fit_scaling
 
 HOME_TABLES = (Table.OWN, Table.TECHNIQUE)
-"""Tables whose models have seen no network that a family of the fold lives in."""
+"""Tables whose models have seen no network that a family of the fold lives in; so have those of
+null packs of hosts, which are looked for in such a network."""
 
 
 def code_digest(*packages: object) -> str:
@@ -95,4 +96,4 @@ class Fits:
 
 def trainers_digest(world: World) -> str:
     """Of the flows and of the code that trains."""
-    return f"{world.digest()}-{code_digest(learners, episodes, preprocess, baselines)}"
+    return f"{world.digest(training=True)}-{code_digest(learners, episodes, preprocess, baselines)}"

@@ -49,6 +49,9 @@ class Fold:
     networks: tuple[str, ...]
 
 
+LAB = ("lab-office", "lab-clinic", "lab-branch", "lab-plant")
+"""Networks of the project's own traffic: held out by every fold, so that they never train."""
+
 _SEEN = ("malcolm-mix", "tjoconnor-iot", "zeek-btest")
 
 FOLDS: tuple[Fold, ...] = (
@@ -84,7 +87,8 @@ def fold_named(name: str) -> Fold:
 def training_part(flows: Flows, fold: Fold, groups: Groups, *, homes: bool = False) -> Flows:
     """The flows that may train when a fold is held out.
 
-    All flows of its networks go, whatever their label, and all malicious flows of its groups.
+    All flows of its networks and of the lab go, whatever their label, and all malicious flows of
+    its groups.
 
     Args:
         flows: All flows.
@@ -93,7 +97,7 @@ def training_part(flows: Flows, fold: Fold, groups: Groups, *, homes: bool = Fal
         homes: Hold out the networks that the fold's families live in as well.
     """
     threat = _threat(flows, fold, groups)
-    networks = {*fold.networks, *(flows.network[threat].tolist() if homes else ())}
+    networks = {*fold.networks, *LAB, *(flows.network[threat].tolist() if homes else ())}
     return flows.take(~(threat | np.isin(flows.network, np.array(sorted(networks)))))
 
 
@@ -101,10 +105,10 @@ def refuse_leaks(part: Flows, fold: Fold, groups: Groups) -> None:
     """Look for what is held out among the flows that are about to train.
 
     Raises:
-        BenchError: a family of the fold's groups, or a network of the fold, is there.
+        BenchError: a family of the fold's groups, a network of the fold or the lab, is there.
     """
     families = np.unique(part.family[_threat(part, fold, groups)]).tolist()
-    networks = sorted(set(fold.networks) & set(np.unique(part.network).tolist()))
+    networks = sorted({*fold.networks, *LAB} & set(np.unique(part.network).tolist()))
     if families or networks:
         raise BenchError(
             f"fold {fold.name}: held out, yet among the training flows: "

@@ -53,6 +53,11 @@ class Job:
         return Table(self.cells[0].table)
 
     @property
+    def home(self) -> bool:
+        """Whether its models have seen no network that a family of the fold lives in."""
+        return self.table in HOME_TABLES or self.cells[0].of_host
+
+    @property
     def name(self) -> str:
         """For a progress bar."""
         cell = self.cells[0]
@@ -92,8 +97,9 @@ def run_job(
         seed: Seed of the draws.
     """
     drawer, fold = Drawer(world, job.cells, seed), fold_named(job.cells[0].fold)
-    home = job.table in HOME_TABLES
-    taking = [(one, fits.get(one, fold, home=home)) for one in entrants if job.table in one.tables]
+    taking = [
+        (one, fits.get(one, fold, home=job.home)) for one in entrants if job.table in one.tables
+    ]
     rows = []
     for k in supports:
         for number in range(max(one.draws for one, _ in taking)):
@@ -134,8 +140,8 @@ def _measured(grounds: Sequence[Ground], fitted: Fitted, number: int) -> list[Ro
         scores, seconds = _asked(fitted, ground.problem)
         measured = figures(ground.problem, scores)
         if number == 0:
-            low, high = host_interval(ground.problem, scores)
-            measured |= {"tpr_low": low, "tpr_high": high}
+            ends = host_interval(ground.problem, scores) or (None, None)
+            measured |= dict(zip(("tpr_low", "tpr_high"), ends, strict=True))
         if number < CURVES:
             measured["curve"] = curve(Found.of(ground.problem, scores))
         rows.append(_row(ground, measured) | {"seconds": seconds})

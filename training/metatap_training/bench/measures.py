@@ -25,6 +25,9 @@ GRID = np.logspace(-4, 0, 25)
 ROUNDS = 200
 """Draws of hosts for an interval."""
 
+LEAST_HOSTS = 2
+"""Originators of positives that an interval needs."""
+
 Floats = npt.NDArray[np.float64]
 Figures = dict[str, float | list[float] | None]
 
@@ -112,10 +115,16 @@ def curve(one: Found) -> list[float]:
     return rates
 
 
-def host_interval(problem: Problem, scores: Scores) -> tuple[float, float]:
-    """95 % interval of TPR at FPR 1e-3 over other hosts of the kind; [0, 1] if hosts can't tell."""
+def host_interval(problem: Problem, scores: Scores) -> tuple[float, float] | None:
+    """95 % interval of TPR at FPR 1e-3 over other hosts of the kind.
+
+    None where hosts can't tell: the positives are of one originator, so that another one is never
+    drawn, or every draw of hosts comes to the same figure.
+    """
     names, host = np.unique(problem.hosts, return_inverse=True)
     q = problem.positives
+    if len(np.unique(host[:q])) < LEAST_HOSTS:
+        return None
     weighted = Weighted(
         system=scores.queries.astype(np.float32),
         alerted=np.zeros(len(host), np.bool_),
@@ -126,4 +135,4 @@ def host_interval(problem: Problem, scores: Scores) -> tuple[float, float]:
     )
     point = weighted.figures(np.ones(len(names))).tpr[0]
     drawn = weighted.rounds(len(names), ROUNDS, seed=problem.seed).tpr[:, 0]
-    return percentiles(drawn, float(point)) or (0.0, 1.0)
+    return percentiles(drawn, float(point))

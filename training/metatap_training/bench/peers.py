@@ -8,7 +8,7 @@ them know the background alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,12 +53,13 @@ class Peer:
 
     Attributes:
         name: As in the results.
-        score: What it does.
+        score: What it does; not in the repr, which the digest of a plan is of and which must be the
+            same in every process.
         settings: Arguments of `score`.
     """
 
     name: str
-    score: Score
+    score: Score = field(repr=False)
     settings: dict[str, Any]
 
     def fit(self, flows: Flows, seed: int) -> FittedPeer:
@@ -90,9 +91,8 @@ def _nearest(problem: Problem, scaling: Scaling) -> Answer:
 
 def _forest(problem: Problem, _: Scaling, **settings: Any) -> Answer:
     parts = (problem.support, problem.background, problem.queries)
-    queries, background = forest(*parts, **settings, seed=problem.seed)
-    chance = queries.astype(np.float64)
-    return Answer(chance, chance, None if background is None else background.astype(np.float64))
+    chance = forest(*parts, **settings, seed=problem.seed).astype(np.float64)
+    return Answer(chance, chance)
 
 
 def _extra(problem: Problem, scaling: Scaling, **settings: Any) -> Answer:

@@ -44,6 +44,7 @@ class Problem:
         hosts: intp [q + n], originators, numbered over all captures; to resample by and to count
             alerts.
         seed: Of a method's own randomness.
+        ground_hosts: intp [m], originators of the background, numbered likewise.
     """
 
     support: FloatArray
@@ -53,6 +54,7 @@ class Problem:
     services: Services
     hosts: IntArray
     seed: int
+    ground_hosts: IntArray
 
     def scaled(self, scaling: Scaling) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Support, background and queries, normalised; what is absent stands at the mean."""
@@ -78,7 +80,8 @@ class Problem:
             queries=self.background[asked],
             positives=0,
             services=services,
-            hosts=np.zeros(int(asked.sum()), np.intp),
+            hosts=self.ground_hosts[asked],
+            ground_hosts=self.ground_hosts[known],
         )
 
 
@@ -90,13 +93,10 @@ class Answer:
         queries: float64 [q + n], scores.
         chance: float64 [q + n], chance of a positive were both as frequent; None if the method
             states none.
-        background: float64 [m], scores of the background by a method that scores each of its flows
-            as if it did not know it (out of bag); None if it can't.
     """
 
     queries: Floats
     chance: Floats | None = None
-    background: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,12 +18,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from metatap_training import bench, export
 from metatap_training.bench.cells import Cell, text_of
 from metatap_training.bench.entrants import Entrant
-from metatap_training.bench.fits import HOME_TABLES, Fits, code_digest, trainers_digest
+from metatap_training.bench.fits import Fits, code_digest, trainers_digest
 from metatap_training.bench.folds import FOLDS, BenchError, fold_named
 from metatap_training.bench.job import Job, jobs_of, run_job
 from metatap_training.bench.measures import GRID, PREVALENCE
@@ -34,6 +35,9 @@ from metatap_training.datasets import Flows, Terms
 
 PACKAGES = ("numpy", "scikit-learn", "torch", "lightgbm", "xgboost", "pyod")
 """Whose versions the results name."""
+
+JOB = ("table", "fold", "family", "support_network")
+"""Columns that tell the rows of one job from those of another."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,8 @@ def run(
     parts = plan.out.parent / f"{plan.out.name}.parts" / digest
     tasks = jobs_of(plan.cells)
     files = {task: parts / f"{task.key}.parquet" for task in tasks}
+    if resume and plan.out.is_file():
+        _take_apart(plan.out, files)
     left = [task for task in tasks if not (resume and files[task].is_file())]
     flows = plan.cache / "bench" / f"flows-{world.digest()}.npz"
     if not flows.is_file():
@@ -117,6 +123,22 @@ def run(
     table = pa.concat_tables([read_table(files[task])[0] for task in tasks]).combine_chunks()
     write_table(plan.out, table.unify_dictionaries(), _facts(plan, digest, command))
     return table
+
+
+def _take_apart(path: Path, files: Mapping[Job, Path]) -> None:
+    """Make the parts that are missing from whole results, such as a copy from elsewhere."""
+    table = read_table(path)[0]
+    for task, part in files.items():
+        if part.is_file():
+            continue
+        cell = task.cells[0]
+        mask: pa.ChunkedArray | None = None
+        for name in JOB:
+            same = pc.equal(pc.cast(table[name], pa.string()), str(getattr(cell, name)))
+            mask = same if mask is None else pc.and_(mask, same)
+        rows = table.filter(mask)
+        if len(rows):
+            write_table(part, rows, {})
 
 
 def refuse_other(path: Path, digest: str) -> None:
@@ -137,7 +159,7 @@ def _models(plan: Plan, left: Sequence[Job], fits: Fits) -> list[tuple[str, str,
     """(entrant, fold, home) of the models that the jobs need and that are not there."""
     wanted: dict[Path, tuple[str, str, bool]] = {}
     for task in left:
-        fold, home = fold_named(task.cells[0].fold), task.table in HOME_TABLES
+        fold, home = fold_named(task.cells[0].fold), task.home
         for one in plan.entrants:
             if isinstance(one.method, Trained) and task.table in one.tables:
                 path = fits.path(one, one.method, fold, home=home)

@@ -1,7 +1,8 @@
 """The results: one row is one method on one draw of one cell; tidy, in Parquet.
 
 A row whose network is `*` pools the networks of its job. Figures that are not measured are null:
-`tpr_1e4` and its like stand in pooled rows only, intervals in draw 0 only, curves in the first
+`tpr_1e4` and its like stand in pooled rows only, intervals (`tpr_low`, `tpr_high`) in draw 0 only
+and only where the positives are of at least two originators whose draws differ, curves in the first
 `CURVES` draws. `attack` is empty in ordinary rows; see `attacks`. Numbers are rounded to `DIGITS`
 digits after the point.
 """

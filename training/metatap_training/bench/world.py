@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from metatap_training.bench.columns import Columns
-from metatap_training.bench.folds import Fold, refuse_leaks, training_part
+from metatap_training.bench.folds import LAB, Fold, refuse_leaks, training_part
+from metatap_training.bench.lab import all_groups
 from metatap_training.bench.sides import Ids, Sides, network_sides
 from metatap_training.datasets import BENIGN, Flows, Terms
 from metatap_training.datasets.flows import IntArray
-from metatap_training.preprocess import Groups, read_groups
+from metatap_training.preprocess import Groups
 from metatap_training.preprocess.clean import row_ids
 
 
@@ -34,7 +35,7 @@ class World:
 
     flows: Flows
     terms: Mapping[str, Terms]
-    groups: Groups = field(default_factory=read_groups)
+    groups: Groups = field(default_factory=all_groups)
     ids: Ids = field(init=False)
     hosts: IntArray = field(init=False)
     columns: Columns = field(init=False)
@@ -69,13 +70,18 @@ class World:
         rows = (self.flows.label == BENIGN) & (self.flows.network == network)
         return network_sides(self.flows, np.flatnonzero(rows), self.ids)
 
-    def digest(self) -> str:
-        """Hash of all flows: two benchmarks with the same one are on the same data."""
+    def digest(self, *, training: bool = False) -> str:
+        """Hash of all flows: two benchmarks with the same one are on the same data.
+
+        Args:
+            training: Of those that may train alone: the lab's change no model.
+        """
+        flows = self.flows.take(~np.isin(self.flows.network, LAB)) if training else self.flows
         state = hashlib.sha256()
         for column in ("features", "label", "uid_hash", "ts"):
-            state.update(np.ascontiguousarray(getattr(self.flows, column)).tobytes())
+            state.update(np.ascontiguousarray(getattr(flows, column)).tobytes())
         for column in ("family", "network", "capture"):
-            state.update("\n".join(getattr(self.flows, column).tolist()).encode())
+            state.update("\n".join(getattr(flows, column).tolist()).encode())
         state.update(repr(sorted((name, str(term)) for name, term in self.terms.items())).encode())
         return state.hexdigest()[:16]
 

@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from metatap.offline.metrics import tpr_at
+from metatap_training.bench.measures import RATE
 from metatap_training.datasets import BENIGN, MALICIOUS, Flows
 from metatap_training.datasets.sources import DataError
 from metatap_training.evaluate.draws import BACKGROUND, NEGATIVES, QUERIES, Draw
 from metatap_training.evaluate.scorers import BASELINES, META, cut, meta_scores
-from metatap_training.evaluate.tables import RATE
 from metatap_training.learners import Committee
 from metatap_training.preprocess import Scaling
 from metatap_training.preprocess.clean import row_ids
@@ -64,7 +64,7 @@ class Holdout:
             found: dict[str, list[float]] = {}
             draws = [self._draw(family, number, seed) for number in range(DRAWS)]
             for draw in draws:
-                parts = cut(draw, self.flows, scaled, scaling)
+                parts = cut(draw, self.flows, scaled)
                 scores = {name: scorer(parts) for name, scorer in BASELINES.items()}
                 scores[META] = meta_scores(model, parts)
                 edge = len(draw.positive)
@@ -89,17 +89,10 @@ class Holdout:
         benign = rng.permutation(np.flatnonzero(flows.label == BENIGN))
         edge = min(BACKGROUND, len(benign) // 2)
         return Draw(
-            family=family,
-            group=family,
-            k=SUPPORT,
-            number=number,
-            network=str(flows.network[support[0]]),
-            elsewhere="rest",
             support=support,
             background=benign[:edge],
             positive=(fresh if len(fresh) >= LEAST else others)[:QUERIES],
             negative=benign[edge:][:NEGATIVES],
-            lacking=(),
         )
 
 

@@ -12,14 +12,7 @@ import numpy as np
 import torch
 
 from metatap_training.datasets.flows import IntArray
-from metatap_training.datasets.sources import DataError
 from metatap_training.episodes import Episode, Sampler
-
-LEAST = 32
-"""An episode with fewer flows in its background, or fewer negatives, is drawn again: where nearly
-all traffic is to a few services, the tasks of an episode may ask for all of it."""
-
-TRIES = 200
 
 
 class Lanes:
@@ -56,18 +49,10 @@ class Lanes:
         """The next episode of the lane whose turn it is, whose noise PyTorch draws until the next.
 
         Raises:
-            DataError: the flows hardly ever leave a background.
+            DataError: as `Sampler.draw`.
         """
         self._next_lane()
-        sampler = self._samplers[self._turn or 0]
-        for _ in range(TRIES):
-            episode = sampler.draw()
-            if min(len(episode.background), len(episode.negatives)) >= LEAST:
-                return episode
-        raise DataError(
-            "the benign flows are too alike: hardly any are left as a background once a task's own "
-            "service is taken away"
-        )
+        return self._samplers[self._turn or 0].draw()
 
     def _next_lane(self) -> None:
         if self._turn is None:

@@ -5,7 +5,8 @@ takes away; one to three networks give the background and, disjoint from it, the
 then tasks from networks that are not among these. A task's support has K rows from one network,
 from all its captures or from one; its positive queries come from another network if it has one
 (that is not the background's), else another capture, else the rest. Negatives of the support's own
-network are mixed in, so that telling networks apart wins nothing.
+network are mixed in, so that telling networks apart wins nothing. Where no task has flows outside
+of the background's networks, another, single network gives the background.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metatap_training.datasets.flows import BENIGN, Flows, IntArray
+from metatap_training.datasets.sources import DataError
 from metatap_training.episodes.masks import Mask, draw_mask
 from metatap_training.episodes.neighbours import Neighbourhood, draw_neighbourhood
 from metatap_training.episodes.tasks import Task
@@ -29,8 +31,19 @@ Rows = tuple[IntArray, IntArray, IntArray, IntArray]
 COUNTERS = 4
 """Most counter-examples of a task."""
 
+LEAST = 32
+"""An episode with fewer flows in its background, or fewer negatives, is drawn again: where nearly
+all traffic is to a few services, the tasks of an episode may ask for all of it."""
+
+TRIES = 200
+
 COMMON = 0.08
 """A neighbourhood that holds this share of the benign flows is no task."""
+
+NEEDED = "a network with benign flows to tell it from; give flows of more networks"
+
+MISSES = 64
+"""Tries by chance before all tasks are looked at."""
 
 CANDIDATES = 1500
 """Flows of each network that a neighbourhood is looked for in."""
@@ -143,7 +156,22 @@ class Sampler:
         return np.concatenate([_some(self._rng, rows, per_network) for rows in self._all])
 
     def draw(self) -> Episode:
-        """The next episode."""
+        """The next episode.
+
+        Raises:
+            DataError: there is no task of the kind drawn, wherever the background is from, or the
+                tasks hardly ever leave a background.
+        """
+        for _ in range(TRIES):
+            episode = self._once()
+            if min(len(episode.background), len(episode.negatives)) >= LEAST:
+                return episode
+        raise DataError(
+            "the benign flows are too alike: hardly any are left as a background once a task's own "
+            "service is taken away"
+        )
+
+    def _once(self) -> Episode:
         rng, sizes = self._rng, self.sizes
         mask = draw_mask(self._scaling, rng)
         count = int(rng.integers(1, min(sizes.networks, len(self._networks)) + 1))
@@ -153,18 +181,28 @@ class Sampler:
         pool = np.concatenate([_some(rng, self._benign[n], share) for n in chosen])
         kind = rng.random()
         if kind < sizes.threats + sizes.services:
-            tasks = [self._task(taken, threat=kind < sizes.threats) for _ in range(sizes.tasks)]
+            threat = kind < sizes.threats
+            if not self._free(taken, threat=threat):
+                taken, pool = self._other_ground(threat=threat)
+            tasks = [self._task(taken, threat=threat) for _ in range(sizes.tasks)]
             parts = [self._rows(task, taken) for task in tasks]
             asked_for = np.array([task.key for task in tasks if task.key >= 0], np.intp)
             pool = pool[~np.isin(self._keys[pool], asked_for)]
         else:
+            if taken.issuperset(self._all_names):
+                taken, pool = self._one_ground()
             parts, near = [], np.zeros(len(pool), np.bool_)
-            while len(parts) < sizes.tasks:
+            for _ in range(MISSES * sizes.tasks):
+                if len(parts) == sizes.tasks:
+                    break
                 place, part = self._neighbours(taken, mask)
                 inside = place.near(self.scaled[pool])
                 if inside.mean() < COMMON:
                     parts.append(part)
                     near |= inside
+            if not parts:
+                raise DataError("no task: every neighbourhood holds too much of the benign flows")
+            parts += [parts[at % len(parts)] for at in range(sizes.tasks - len(parts))]
             pool = pool[~near]
         return self._episode(rng.permutation(pool), parts, mask)
 
@@ -190,10 +228,10 @@ class Sampler:
         )
 
     def _neighbours(self, taken: set[str], mask: Mask) -> tuple[Neighbourhood, Rows]:
-        """A neighbourhood over two networks that are not taken, and its rows."""
+        """A neighbourhood over two networks that are not taken, or the one there is; its rows."""
         rng, sizes = self._rng, self.sizes
         free = [rows for n, rows in zip(self._all_names, self._all, strict=True) if n not in taken]
-        chosen = rng.choice(len(free), 2, replace=False)
+        chosen = rng.choice(len(free), min(2, len(free)), replace=False)
         candidates = np.concatenate([_some(rng, free[at], CANDIDATES) for at in chosen])
         wanted = min(len(candidates) - 1, int(rng.integers(8, sizes.support + sizes.queries)))
         place = draw_neighbourhood(self.scaled, candidates, mask.columns, wanted, rng)
@@ -203,12 +241,45 @@ class Sampler:
         return place, (inside[:k], inside[k:][: sizes.queries], outside, inside[:0])
 
     def _task(self, taken: set[str], *, threat: bool) -> Task:
-        """A task that has flows outside the networks taken."""
+        """A task that has flows outside the networks taken, of which there is one."""
         tasks, weights = self._kinds[0 if threat else 1]
-        while True:
+        for _ in range(MISSES):
             task = tasks[int(self._rng.choice(len(tasks), p=weights))]
-            if sum(len(p) for n in task.places.keys() - taken for p in task.places[n]) > 2:
+            if _has_free(task, taken):
                 return task
+        free = self._free(taken, threat=threat)
+        return free[int(self._rng.choice(len(free), p=_weights(free)))]
+
+    def _free(self, taken: set[str], *, threat: bool) -> list[Task]:
+        """Tasks that have flows outside the networks taken."""
+        return [task for task in self._kinds[0 if threat else 1][0] if _has_free(task, taken)]
+
+    def _other_ground(self, *, threat: bool) -> tuple[set[str], IntArray]:
+        """A single network that leaves a task possible, and its benign rows.
+
+        Raises:
+            DataError: none does.
+        """
+        able = [n for n in self._networks if self._free({n}, threat=threat)]
+        if not able:
+            kind = "threat" if threat else "service"
+            raise DataError(f"no task: no {kind} has flows outside of {NEEDED}")
+        return self._ground(able)
+
+    def _one_ground(self) -> tuple[set[str], IntArray]:
+        """As `_other_ground`, for neighbourhoods.
+
+        Raises:
+            DataError: there is but one network.
+        """
+        if len(self._all_names) < 2:
+            raise DataError(f"no task: no flows outside of {NEEDED}")
+        return self._ground(self._networks)
+
+    def _ground(self, able: Sequence[str]) -> tuple[set[str], IntArray]:
+        chosen = able[int(self._rng.integers(len(able)))]
+        size = self.sizes.background + self.sizes.negatives
+        return {chosen}, _some(self._rng, self._benign[chosen], size)
 
     def _rows(self, task: Task, taken: set[str]) -> Rows:
         """Support, positive queries, own negatives and counter-examples of a task."""
@@ -240,6 +311,11 @@ class Sampler:
         near = _some(rng, near, sizes.own + COUNTERS)
         few = int(rng.integers(1, COUNTERS + 1)) if rng.random() < sizes.counter else 0
         return support, queries[: sizes.queries], near[few : few + sizes.own], near[:few]
+
+
+def _has_free(task: Task, taken: set[str]) -> bool:
+    """Whether a task has a support and a query outside the networks taken."""
+    return sum(len(p) for n in task.places.keys() - taken for p in task.places[n]) > 2
 
 
 def _weights(tasks: Sequence[Task]) -> npt.NDArray[np.float64]:

@@ -1,8 +1,4 @@
-"""The methods that are compared, each a function of one draw.
-
-Every scorer sees the very same rows: support, background and queries with the same columns taken
-away.
-"""
+"""The methods that are compared, each a function of one draw; all see the very same rows."""
 
 from __future__ import annotations
 
@@ -18,7 +14,6 @@ from metatap_training.baselines.port import port_only
 from metatap_training.datasets.flows import FloatArray, Flows
 from metatap_training.evaluate.draws import Draw
 from metatap_training.learners import Committee
-from metatap_training.preprocess import Scaling
 
 META, NEAREST, PORT = "meta-ridge", "1-NN margin", "port only"
 
@@ -39,13 +34,12 @@ class Cut:
     services: tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def cut(draw: Draw, flows: Flows, scaled: FloatArray, scaling: Scaling) -> Cut:
+def cut(draw: Draw, flows: Flows, scaled: FloatArray) -> Cut:
     """The rows of a draw; `scaled` are the normalised features of `flows`."""
-    rows = draw.features(scaled, scaling)
-    k, m = len(draw.support), len(draw.background)
-    queries = np.concatenate([draw.positive, draw.negative])
-    services = tuple(flows.service[part] for part in (draw.support, draw.background, queries))
-    return Cut(rows[:k], rows[k : k + m], rows[k + m :], (services[0], services[1], services[2]))
+    parts = (draw.support, draw.background, np.concatenate([draw.positive, draw.negative]))
+    support, background, queries = (scaled[part] for part in parts)
+    services = (flows.service[parts[0]], flows.service[parts[1]], flows.service[parts[2]])
+    return Cut(support, background, queries, services)
 
 
 def meta_scores(model: Committee, parts: Cut) -> FloatArray:

@@ -3,8 +3,10 @@
 near is [M, k, d], background [m, M·d], vectors are rows [M, 1, d]; d is a member's own width. What
 is solved is float64, where the order of sums does not show. What runs over the background is not: a
 file of integers sums its first and second moments in integers, which is exact and a third of the
-time, and the hard flows are chosen and weighed in float32, from the background as it was given. An
-int32 holds the sum over 33,025 flows; the agent gives no more than 32,768.
+time, and chooses and weighs the hard flows in float32, from the background as it was given; a file
+in float32 is there to be compared with PyTorch, and does it in float64, for two flows whose scores
+differ in the last digits must not change places. An int32 holds the sum over 33,025 flows; the
+agent gives no more than 32,768.
 
 Small tensors cost what ONNX Runtime takes to call a node, about a microsecond, so the solver is
 written for few nodes, see `learners.ridge.conjugate_gradient`.
@@ -21,7 +23,7 @@ import onnx
 from onnx import TensorProto, helper
 from torch import Tensor
 
-from metatap_training.export.heads import rounded_head
+from metatap_training.export.heads import rounded
 from metatap_training.export.nodes import Nodes
 from metatap_training.export.trunk import UNIT_STEP
 from metatap_training.learners import Committee, RidgeHead
@@ -47,23 +49,26 @@ def adapt_branch(
     heads = [member.head for member in model.members]
     members, width = len(heads), model.depth
     fixed = _Fixed(nodes, heads)
-    shape = nodes.constant([0, members, width // members], np.int64)
+    shape = nodes.constant([0, members, fixed.width], np.int64)
     support = nodes.op("Cast", embed(nodes, "support"), to=_DOUBLE)
     near = nodes.op("Transpose", nodes.op("Reshape", support, shape), perm=[1, 0, 2])
-    ground = _ground(nodes, shape, in_steps=in_steps)
+    ground = _ground(nodes, members, fixed.width, in_steps=in_steps)
     given = _examples(nodes, fixed, near, ground)
     first = _equations(nodes, given, _Sums(given.even, given.lean, given.right))
     weights = _conjugate_gradient(nodes, first, fixed.prior, heads[0].steps, fixed.eye)
     second = _equations(nodes, given, _harder(nodes, fixed, given, ground, weights))
     weights = _conjugate_gradient(nodes, second, weights, heads[0].steps, fixed.eye)
-    bias = nodes.op("Sub", given.level, nodes.total(nodes.op("Mul", weights, second.mean), 2))
-    flat = nodes.op("Reshape", weights, nodes.constant([width], np.int64))
-    whole = nodes.op("Reshape", nodes.total(bias, 0), nodes.constant([1], np.int64))
-    joined = nodes.op("Concat", flat, whole, axis=0)
-    mean = nodes.op("Mul", joined, nodes.constant(1 / members))
+    share = nodes.constant(1 / members)
+    flat = nodes.constant([width], np.int64)
+    weights = nodes.op("Mul", nodes.op("Reshape", weights, flat), share)
     if in_steps:
-        mean = rounded_head(nodes, mean, width)
-    nodes.op("Cast", mean, to=_FLOAT, output="a_head")
+        weights = rounded(nodes, weights)
+    # The bias is that of the rounded weights, so that rounding moves no mean.
+    level = nodes.op("Mul", nodes.total(given.level, 0), share)
+    drift = nodes.total(nodes.op("Mul", weights, nodes.op("Reshape", second.mean, flat)), 0)
+    bias = nodes.op("Sub", nodes.op("Reshape", level, nodes.constant([1], np.int64)), drift)
+    joined = nodes.op("Concat", weights, bias, axis=0)
+    nodes.op("Cast", joined, to=_FLOAT, output="a_head")
     outputs = [helper.make_tensor_value_info("a_head", _FLOAT, [width + 1])]
     return helper.make_graph(nodes.nodes, "adapt", [], outputs, nodes.constants)
 
@@ -80,8 +85,8 @@ class _Fixed:
         self.ratio = nodes.constant(ratio)
         self.rest = nodes.constant(1 - mass)
         self.rest_even = nodes.constant((1 - mass) * (1 - share))
-        self.rest_hard = nodes.constant((1 - mass) * share, np.float32)
-        self.sharpness = nodes.constant(sharpness, np.float32)
+        self.rest_hard = nodes.constant((1 - mass) * share)
+        self.sharpness = nodes.constant(sharpness)
         self.width = penalty.shape[2]
         self.members = len(heads)
         self.eye = nodes.constant(np.eye(self.width))
@@ -100,11 +105,18 @@ def _vectors(values: Iterable[Tensor]) -> npt.NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class _Ground:
-    """Names: mean [M, 1, d], second moments about zero [M, d, d], count int64 [1]."""
+    """Names: mean [M, 1, d], second moments about zero [M, d, d], count int64 [1].
+
+    Attributes:
+        rows: [m, M·d], the background in the type that hard flows are chosen in.
+        wide: That type is float64.
+    """
 
     middle: str
     moments: str
     count: str
+    rows: str
+    wide: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +162,10 @@ class _Equations:
     mean: str
 
 
-def _ground(nodes: Nodes, shape: str, *, in_steps: bool) -> _Ground:
-    """First and second moments of the background; `shape` is [0, M, d]."""
-    rows = "background"
+def _ground(nodes: Nodes, members: int, width: int, *, in_steps: bool) -> _Ground:
+    """First and second moments of the background of M members of width d."""
+    rows = wide = "background"
+    shape = nodes.constant([0, members, width], np.int64)
     if in_steps:
         step = nodes.constant(UNIT_STEP, np.float32)
         rows = nodes.op("QuantizeLinear", rows, step, nodes.constant(0, np.uint8))
@@ -162,9 +175,12 @@ def _ground(nodes: Nodes, shape: str, *, in_steps: bool) -> _Ground:
         lone = nodes.op("Concat", nodes.constant([1], np.int64), count, axis=0)
         ones = nodes.op("Expand", nodes.constant(1, np.uint8), lone)
         first = nodes.op("Cast", nodes.op("MatMulInteger", ones, rows), to=_DOUBLE)
-        split = nodes.op("Reshape", rows, shape)
-        upright = nodes.op("Transpose", split, perm=[1, 2, 0])
-        whole = nodes.op("MatMulInteger", upright, nodes.op("Transpose", split, perm=[1, 0, 2]))
+        parts = nodes.split(rows, members, axis=1)
+        turned = [nodes.op("Transpose", part, perm=[1, 0]) for part in parts]
+        pairs = zip(turned, parts, strict=True)
+        products = [nodes.op("MatMulInteger", *pair) for pair in pairs]
+        square = nodes.constant([members, width, width], np.int64)
+        whole = nodes.op("Reshape", nodes.op("Concat", *products, axis=0), square)
         second = nodes.op("Cast", whole, to=_DOUBLE)
         # The same float32 step as everywhere, exactly, in float64.
         exact = nodes.constant(float(np.float32(UNIT_STEP)))
@@ -180,6 +196,8 @@ def _ground(nodes: Nodes, shape: str, *, in_steps: bool) -> _Ground:
         middle=nodes.op("Transpose", middle, perm=[1, 0, 2]),
         moments=nodes.op("Div", second, size),
         count=count,
+        rows="background" if in_steps else wide,
+        wide=not in_steps,
     )
 
 
@@ -218,26 +236,29 @@ def _harder(nodes: Nodes, fixed: _Fixed, given: _Examples, ground: _Ground, weig
     it for all members; a flow's M rows are gathered from it as [m·M, d], so it is never transposed.
     """
     members, width = fixed.members, fixed.width
-    block = nodes.constant(np.eye(members)[:, :, None], np.float32)
-    aside = nodes.op("Transpose", nodes.op("Cast", weights, to=_FLOAT), perm=[1, 0, 2])
+    kind, plain = (_DOUBLE, np.float64) if ground.wide else (_FLOAT, np.float32)
+    block = nodes.constant(np.eye(members)[:, :, None], plain)
+    aside = nodes.op("Transpose", nodes.op("Cast", weights, to=kind), perm=[1, 0, 2])
     blocks = nodes.op(
         "Reshape",
         nodes.op("Mul", block, aside),
         nodes.constant([members, members * width], np.int64),
     )
-    scores = nodes.op("Gemm", blocks, "background", transB=1)
+    scores = nodes.op("Gemm", blocks, ground.rows, transB=1)
     most = nodes.op("Min", ground.count, nodes.constant([HARD], np.int64))
-    top, at = nodes.name("top"), nodes.name("at")
-    nodes.nodes.append(helper.make_node("TopK", [scores, most], [top, at], axis=1, sorted=0))
+    top, at = nodes.top(scores, most, axis=1)
     step, own = nodes.constant(members, np.int64), np.arange(members)[:, None]
     place = nodes.op("Add", nodes.op("Mul", at, step), nodes.constant(own, np.int64))
-    all_rows = nodes.op("Reshape", "background", nodes.constant([-1, width], np.int64))
-    middle = nodes.op("Cast", given.middle, to=_FLOAT)
+    all_rows = nodes.op("Reshape", ground.rows, nodes.constant([-1, width], np.int64))
+    middle = nodes.op("Cast", given.middle, to=kind)
     rows = nodes.op("Sub", nodes.op("Gather", all_rows, place), middle)
     sharp = nodes.op(
-        "Mul", nodes.op("Unsqueeze", top, nodes.constant([2], np.int64)), fixed.sharpness
+        "Mul",
+        nodes.op("Unsqueeze", top, nodes.constant([2], np.int64)),
+        nodes.op("Cast", fixed.sharpness, to=kind),
     )
-    part = nodes.op("Mul", nodes.op("Softmax", sharp, axis=1), fixed.rest_hard)
+    share = nodes.op("Cast", fixed.rest_hard, to=kind)
+    part = nodes.op("Mul", nodes.op("Softmax", sharp, axis=1), share)
     weighted = nodes.op("Mul", part, rows)
     outer = nodes.op("MatMul", nodes.op("Transpose", rows, perm=_TURN), weighted)
     drawn = nodes.op("Cast", nodes.total(weighted, 1), to=_DOUBLE)
@@ -272,17 +293,18 @@ def _conjugate_gradient(nodes: Nodes, system: _Equations, start: str, steps: int
     missing = nodes.op("Sub", system.right, nodes.op("MatMul", start, system.matrix))
     residual = nodes.op("Mul", missing, scale)
     directions: list[str] = []
-    curves: list[str] = []
+    images: list[tuple[str, str]] = []
     for _ in range(steps):
+        if images:
+            residual = nodes.op("Sub", residual, nodes.op("Div", *images[-1]))
         size = nodes.op("ReduceSumSquare", residual, axes=[2], keepdims=1)
         direction = nodes.op("Div", residual, size)
         if directions:
             direction = nodes.op("Add", directions[-1], direction)
         image = nodes.op("MatMul", direction, matrix)
-        curve = nodes.total(nodes.op("Mul", direction, image), 2)
-        residual = nodes.op("Sub", residual, nodes.op("Div", image, curve))
         directions.append(direction)
-        curves.append(curve)
+        images.append((image, nodes.total(nodes.op("Mul", direction, image), 2)))
+    curves = [curve for _, curve in images]
     moves = nodes.op(
         "Div", nodes.op("Concat", *directions, axis=1), nodes.op("Concat", *curves, axis=1)
     )

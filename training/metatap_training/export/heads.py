@@ -11,7 +11,8 @@ import numpy as np
 from onnx import TensorProto
 
 from metatap_training.export.nodes import Nodes
-from metatap_training.export.trunk import UNIT_STEP, WEIGHT_STEPS
+from metatap_training.export.trunk import UNIT_STEP
+from metatap_training.learners.rounding import WEIGHT_STEPS
 
 TINY = 1e-30
 """Keeps the weights of an empty pack, all zero, finite."""
@@ -27,19 +28,18 @@ def integer_scores(nodes: Nodes, steps: str, depth: int, output: str) -> None:
     """Scores [n, P] of embeddings uint8 [n, d], in steps, under the graph's `heads`."""
     weights, bias = _parts(nodes, "heads", depth)
     step = _step(nodes, weights)
-    whole = nodes.op("Round", nodes.op("Div", weights, step))
-    total = nodes.op("MatMulInteger", steps, nodes.op("Cast", whole, to=TensorProto.INT8))
+    ratio = nodes.op("Div", weights, step)
+    whole = nodes.op("QuantizeLinear", ratio, nodes.constant(1.0), nodes.constant(0, np.int8))
+    total = nodes.op("MatMulInteger", steps, whole)
     unit = nodes.op("Mul", step, nodes.constant(UNIT_STEP))
     value = nodes.op("Mul", nodes.op("Cast", total, to=TensorProto.FLOAT), unit)
     nodes.op("Add", value, bias, output=output)
 
 
-def rounded_head(nodes: Nodes, head: str, depth: int) -> str:
-    """A head [d + 1] with its weights rounded to the steps of `integer_scores`."""
-    weights, bias = _parts(nodes, head, depth)
+def rounded(nodes: Nodes, weights: str) -> str:
+    """Weights [d] of a head, rounded to the steps of `integer_scores`."""
     step = _step(nodes, weights)
-    whole = nodes.op("Round", nodes.op("Div", weights, step))
-    return nodes.op("Concat", nodes.op("Mul", whole, step), bias, axis=0)
+    return nodes.op("Mul", nodes.op("Round", nodes.op("Div", weights, step)), step)
 
 
 def _step(nodes: Nodes, weights: str) -> str:

@@ -50,3 +50,15 @@ class Nodes:
     def total(self, tensor: str, axis: int) -> str:
         """Sum over an axis, which is kept."""
         return self.op("ReduceSum", tensor, self.constant([axis], np.int64), keepdims=1)
+
+    def split(self, tensor: str, parts: int, axis: int) -> list[str]:
+        """Equal parts of a tensor along an axis."""
+        names = [self.name("part") for _ in range(parts)]
+        self.nodes.append(helper.make_node("Split", [tensor], names, axis=axis))
+        return names
+
+    def top(self, tensor: str, count: str, axis: int) -> tuple[str, str]:
+        """The largest `count` (int64 [1]) values along an axis, in no order, and their places."""
+        names = self.name("top"), self.name("at")
+        self.nodes.append(helper.make_node("TopK", [tensor, count], names, axis=axis, sorted=0))
+        return names

@@ -18,23 +18,36 @@ from metatap_training.preprocess import Scaling
 
 TOLERANCE = 1e-4
 SUPPORTS = (1, 5, 10, 64)
+HEADS = 5e-2
+"""Heads may differ by as much, of scores that are about ±1. The solver takes a fixed number of
+steps; for a model that was hardly trained that is far from the end, and noise of 1e-6 in an
+embedding then moves a head by some thousandths. Of the shipped model a test asks for 1e-4."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """Largest absolute differences between ONNX Runtime and PyTorch."""
+    """Largest absolute differences between ONNX Runtime and PyTorch.
+
+    Attributes:
+        score: Of scores by the same head.
+        embedding: Of embeddings.
+        head: Of heads made from the same embeddings.
+        whole: Of scores of the background, each by its own head from its own embeddings.
+    """
 
     score: float
     embedding: float
     head: float
+    whole: float
 
     def require(self) -> Parity:
-        """This, if all are within `TOLERANCE`.
+        """This, if embeddings and scores are within `TOLERANCE` and heads within `HEADS`.
 
         Raises:
             DataError: one is not.
         """
-        if not max(self.score, self.embedding, self.head) <= TOLERANCE:
+        exact = all(gap <= TOLERANCE for gap in (self.score, self.embedding))
+        if not (exact and all(gap <= HEADS for gap in (self.head, self.whole))):
             raise DataError(f"the ONNX file differs from PyTorch: {self}")
         return self
 
@@ -66,21 +79,32 @@ def check_parity(
     """
     rng = np.random.default_rng(0)
     rows = hard_rows(features)
-    worst = np.zeros(3)
+    worst = np.zeros(4)
     ground = torch.from_numpy(background).double()
     for k in SUPPORTS:
         support = rows[rng.integers(0, len(rows), k)]
         label = np.ones(k, np.float32)
         label[1::3] = 0
+        given = torch.from_numpy(label)
         with torch.no_grad():
             embedding = model.trunk(torch.from_numpy(scaling.apply(rows)))
-            scaled = torch.from_numpy(scaling.apply(support))
-            head = model.adapt(scaled, torch.from_numpy(label), ground)
-            score = embedding @ head[:-1] + head[-1]
-        feed = (rows, head.numpy()[:, None], support, label, background)
+            own = model.adapt(torch.from_numpy(scaling.apply(support)), given, ground)
+            score = embedding @ own[:-1] + own[-1]
+        feed = (rows, own.numpy()[:, None], support, label, background)
         got = session.run(OUTPUTS, dict(zip(INPUTS, feed, strict=True)))
-        expected = (score[:, None].numpy(), embedding.numpy(), head.numpy())
-        gaps = [np.abs(a - b).max() for a, b in zip(got, expected, strict=True)]
+        feed = (support, *feed[1:])
+        with torch.no_grad():
+            near = torch.from_numpy(
+                session.run(OUTPUTS[1:2], dict(zip(INPUTS, feed, strict=True)))[0]
+            )
+            head = model.solve(near, given, ground).numpy()
+        apart = (own.numpy() - got[2]).astype(np.float64)
+        gaps = (
+            np.abs(score[:, None].numpy() - got[0]).max(),
+            np.abs(embedding.numpy() - got[1]).max(),
+            np.abs(head - got[2]).max(),
+            np.abs(background @ apart[:-1] + apart[-1]).max(),
+        )
         worst = np.maximum(worst, gaps)
     return Parity(*(float(gap) for gap in worst))
 
@@ -92,14 +116,20 @@ def rounding(
     support: FloatArray,
     background: FloatArray,
 ) -> float:
-    """Median absolute difference of scores in float32 and in integers, each with its own head.
+    """Median absolute difference of scores in float32 and in integers, each graph by itself.
+
+    Each embeds the background and makes its own head, as it does where it is used: a head in
+    float32 on a background that was embedded in integers would take the small differences between
+    the two for what tells support from background.
 
     Args:
         exact: The graph in float32.
         shipped: The graph in integers.
         features: float32 [n, F], raw rows to score.
         support: float32 [k, F], raw examples.
-        background: float32 [m, d], embeddings.
+        background: float32 [m, F], raw rows.
     """
-    scores = [one.score(features, one.adapt(support, background)) for one in (exact, shipped)]
+    scores = [
+        one.score(features, one.adapt(support, one.embed(background))) for one in (exact, shipped)
+    ]
     return float(np.median(np.abs(scores[0] - scores[1])))

@@ -58,10 +58,16 @@ class Committee(nn.Module):
             float32 [d + 1]: the members' weights side by side and the sum of their biases, all
             over M.
         """
-        grounds = torch.split(background, [m.shape.depth for m in self.members], 1)
+        near = torch.cat([member.trunk(support) for member in self.members], -1)
+        return self.solve(near, label, background)
+
+    def solve(self, support: Tensor, label: Tensor, background: Tensor) -> Tensor:
+        """`adapt` from the embeddings float32 [k, d] of the support."""
+        widths = [member.shape.depth for member in self.members]
+        parts = (torch.split(rows, widths, 1) for rows in (support, background))
         heads = [
-            member.adapt(support, label, ground)
-            for member, ground in zip(self.members, grounds, strict=True)
+            member.head.solve(near, label, ground)
+            for member, near, ground in zip(self.members, *parts, strict=True)
         ]
         bias = torch.stack([head[-1] for head in heads]).sum(0, keepdim=True)
         return torch.cat([*(head[:-1] for head in heads), bias]) / len(heads)

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from metatap.features import WIDTH
 from metatap_training.learners.ridge import RidgeHead
+from metatap_training.learners.rounding import Units, in_steps, straight_through
 
 STUMP_WIDTH = 0.3
 """Typical width of a stump's slope, in deviations."""
@@ -60,6 +62,8 @@ class Embedder(nn.Module):
     The dense units start as random features of a smooth kernel (Rahimi & Recht, "Random features
     for large-scale kernel machines", NIPS 2007), the stumps as the thresholds a random forest would
     try: together they keep what no training task asked for.
+
+    Its weights count as they are rounded for the file, see `learners.rounding`.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -90,7 +94,12 @@ class Embedder(nn.Module):
 
     def forward(self, scaled: Tensor) -> Tensor:
         """Embeddings float32 [n, d] of normalised features float32 [n, F]."""
-        return torch.clamp(self.wide(scaled), 0, CAP)
+        weight, bias = straight_through(self.wide.weight, self.wide.bias)
+        return torch.clamp(functional.linear(scaled, weight, bias), 0, CAP)
+
+    def units(self) -> Units:
+        """The weights as the file holds them."""
+        return in_steps(self.wide.weight, self.wide.bias)
 
 
 class MetaRidge(nn.Module):

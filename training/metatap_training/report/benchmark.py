@@ -9,7 +9,8 @@ from typing import Any
 
 from metatap_training.report.attacked import CLEAN, attacks_of, read_attacked
 from metatap_training.report.ceiling import Ceiling, ceilings
-from metatap_training.report.methods import OWN, SHORTCUTS, VARIANTS
+from metatap_training.report.kinds import HOST_NULL, LAB_TECHNIQUE, NULL, TECHNIQUE
+from metatap_training.report.methods import OWN, PEERS, SHORTCUTS, VARIANTS
 from metatap_training.report.read import read_results
 from metatap_training.report.realised import RATE, Realised, realised
 from metatap_training.report.results import CELL, Results
@@ -17,7 +18,6 @@ from metatap_training.report.shared import shared
 from metatap_training.report.verdict import TABLES, Labels, Verdict, bar, judge
 
 LOGISTIC = "logistic regression"
-NULL = "null"
 _SAME = (OWN, "metatap (float32)", *VARIANTS)
 FACTS = ("command", "date", "digest", "seed", "versions", "folds")
 """What a card repeats of what the results say of themselves."""
@@ -46,7 +46,7 @@ def benchmark(results: Results, attacked: Results | None) -> Part:
     return {
         "facts": {key: results.about.facts.get(key, "not said") for key in FACTS},
         "rate": RATE,
-        "cells": _cells(test.only(table=(*TABLES, NULL))),
+        "cells": _cells(test.only(table=(*TABLES, NULL, HOST_NULL, TECHNIQUE, LAB_TECHNIQUE))),
         "families": len(test.only(table=TABLES).values("family")),
         "passed": whole.passed,
         "missing": [list(at) for at in whole.missing],
@@ -56,7 +56,8 @@ def benchmark(results: Results, attacked: Results | None) -> Part:
             for labels in (Labels.FLOW, Labels.WEAK)
         },
         "ceiling": [_ceiling(one) for one in ceilings(results)],
-        "null": _rows(test, (NULL,), (OWN, LOGISTIC, *SHORTCUTS)),
+        "null": _rows(test, (NULL, HOST_NULL), (OWN, LOGISTIC, *SHORTCUTS)),
+        "technique": _rows(test, (TECHNIQUE, LAB_TECHNIQUE), (OWN, *PEERS, *SHORTCUTS)),
         "variants": [row for row in _rows(test, TABLES, _SAME) if len(row["tpr"]) > 1],
         "background": [_realised(one) for one in realised(results)],
         "attacks": [] if attacked is None else list(_attacks(attacked)),

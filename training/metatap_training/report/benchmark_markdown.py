@@ -48,6 +48,7 @@ def benchmark_markdown(part: Part | None) -> str:
         _ceiling(part.get("ceiling", ())),
         _labels(part["labels"]),
         _null(part["null"]),
+        _technique(part.get("technique", ())),
         _variants(part["variants"]),
         _background(part),
         _attacks(part["attacks"]),
@@ -185,9 +186,24 @@ def _null(rows: Sequence[Part]) -> str:
     return f"""### Null packs
 
 Benign flows of a network as the “threat”: what is found here is the network itself, and shows how
-much of a figure across networks may be that. Beside learners stand what needs no learning.
+much of a figure across networks may be that. “null-host”: benign flows of one host of a network,
+looked for among those of its other hosts; how much of a figure in the own network may be the host.
+Beside learners stands what needs no learning.
 
 {_means(rows, "networks")}"""
+
+
+def _technique(rows: Sequence[Part]) -> str:
+    """One technique from other networks, by other tools."""
+    if not rows:
+        return ""
+    return f"""### One technique, another network and tool
+
+“technique”: support from one family, positives from its group in other networks; “technique-lab”:
+one technique between networks of the traffic lab that differ in tools, delay, loss, MTU and NAT,
+none of whose flows trained a model.
+
+{_means(rows, "families")}"""
 
 
 def _variants(rows: Sequence[Part]) -> str:

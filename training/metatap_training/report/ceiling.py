@@ -85,8 +85,7 @@ def _ceiling(rows: Results, table: str, k: int) -> Ceiling | None:
     tpr[:, np.isnan(tpr).any(0)] = np.nan
     family = rows["family"][rows.first]
     cells = np.stack([mean_known(one, 1) for one in tpr])
-    known = ~np.isnan(cells).any(0)
-    if not known.any():
+    if np.isnan(cells).all():
         return None
     misses = {
         name: 1 - float(by_family(family, one).mean())
@@ -95,11 +94,9 @@ def _ceiling(rows: Results, table: str, k: int) -> Ceiling | None:
     peer = min(names[1:], key=lambda name: misses[name])
     best = cells.argmax(0)
     lost = [
-        Lost(
-            _name(rows, int(rows.first[at])), float(top), names[int(best[at])], float(cells[0, at])
-        )
-        for at, top in enumerate(cells.max(0))
-        if known[at] and top < HALF
+        Lost(_name(rows, int(row)), float(top), names[int(which)], float(own))
+        for row, top, which, own in zip(rows.first, cells.max(0), best, cells[0], strict=True)
+        if top < HALF
     ]
     return Ceiling(
         table=table,

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from metatap.errors import MetatapError
+from metatap_training.report.kinds import told_apart
 from metatap_training.report.results import CELL, COUNTS, SHARES, TEXT, About, Results
 
 MAX_BYTES = 256 << 20
@@ -81,6 +82,8 @@ def from_arrow(table: pa.Table, name: str = "results") -> Results:
     columns: dict[str, npt.NDArray[Any]] = {column: reader.text(column) for column in TEXT}
     columns |= {column: reader.count(column) for column in COUNTS}
     columns |= {column: reader.number(column, 1.0) for column in SHARES}
+    places = (columns[column] for column in ("support_network", "network", "family"))
+    columns["table"] = told_apart(columns["table"], *places)
     columns["seconds"] = reader.number("seconds", math.inf)
     columns["weak"] = reader.flag("weak")
     if "role" not in table.column_names:

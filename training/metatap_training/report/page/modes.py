@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from metatap_training.report.kinds import null_of
 from metatap_training.report.methods import CONTENDERS, ORDER, OWN, VARIANTS
 from metatap_training.report.page.estimate import cell_means, estimate
 from metatap_training.report.page.model import (
@@ -45,7 +46,7 @@ def mode(results: Results, table: str) -> Section:
     rows = results.only(table=table, role="test")
     blocks: tuple[Block, ...] = ()
     if len(rows):
-        null = results.only(table="null", role="test").single()
+        null = results.only(table=null_of(table), role="test").single()
         single = rows.single()
         k = chosen_k(rows)
         blocks = (
@@ -61,12 +62,10 @@ def mode(results: Results, table: str) -> Section:
 def validation(results: Results) -> Block:
     """The cells settings were chosen on."""
     rows = results.only(role="validation").single()
-    null = rows.only(table="null")
-    found = [rows.only(table=table) for table in TITLES]
     tables = [
-        by_method(part, null, f"{TITLES[str(part['table'][0])]}: TPR at FPR 1e-3, by K")
-        for part in found
-        if len(part)
+        by_method(part, rows.only(table=null_of(table)), f"{title}: TPR at FPR 1e-3, by K")
+        for table, title in TITLES.items()
+        if len(part := rows.only(table=table))
     ]
     says = "Settings of all methods were chosen on these cells; they count for nothing else."
     return Block("Validation cells", says if tables else "", tuple(tables), folded=True)

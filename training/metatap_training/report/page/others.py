@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+from metatap_training.report.kinds import null_of
 from metatap_training.report.methods import ABLATIONS, OWN, PEERS, SINGLE, VARIANTS
 from metatap_training.report.page.axes import fitted
 from metatap_training.report.page.extras import Embedding, Founding
@@ -53,9 +54,13 @@ def _apart(
     if not len(found):
         return empty
     rows = rows.only(draw=found.values("draw"), method=(OWN, *beside))
-    null = rows.only(table="null")
     tables = tuple(
-        by_method(rows.only(table=table), null, f"{what}: TPR at FPR 1e-3, by K", (OWN, *beside))
+        by_method(
+            rows.only(table=table),
+            rows.only(table=null_of(table)),
+            f"{what}: TPR at FPR 1e-3, by K",
+            (OWN, *beside),
+        )
         for table, what in TITLES.items()
         if table in found["table"]
     )

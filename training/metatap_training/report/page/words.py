@@ -7,6 +7,7 @@ TITLES = {
     "capture": "Held-out network, other captures",
     "own": "Own network",
     "technique": "Technique across networks",
+    "technique-lab": "Technique across lab networks",
 }
 
 SAYS = {
@@ -18,6 +19,9 @@ SAYS = {
     "background earlier, negatives later.",
     "technique": "Support and positives are one technique from different networks, often by "
     "different tools.",
+    "technique-lab": "The same between networks of the traffic lab that differ in tools, delay, "
+    "loss, MTU and NAT; background and negatives are benign flows of the network of the positives. "
+    "None of these flows trained a model.",
 }
 
 MEANING = {
