@@ -22,7 +22,7 @@ from metatap_training.learners import Committee
 from metatap_training.preprocess import Scaling, spread
 
 MODEL_NAME = "meta-ridge"
-MODEL_VERSION = "3.0.0"
+MODEL_VERSION = "3.1.0"
 REFERENCE_ROWS = 2048
 """Most rows of the reference background."""
 
