@@ -33,6 +33,8 @@ bench: $(VENV)/.dev             ## every claim of speed, as a ratio against a re
 	$(BIN)/python benchmarks/decode.py
 	$(BIN)/python benchmarks/context.py
 	$(BIN)/python benchmarks/whole_path.py
+	$(BIN)/python benchmarks/model.py
+	$(BIN)/python benchmarks/hot_swap.py
 
 lab: $(VENV)/.dev               ## traffic of the lab networks, recorded by a real Zeek (root)
 	for network in A B C D; do \

@@ -13,6 +13,7 @@ import numpy as np
 from metatap.context import CONTEXT_FEATURES, CONTEXT_VERSION
 from metatap.context.layout import FAILED_STATES, HALF_LIVES, REMEMBERED, SCALE_WORDS, SPREAD_MAX
 from metatap.context.slots import ENTRIES, Slots
+from metatap.detector.detector import IMPOSSIBLE
 from metatap.features import FEATURES, FEATURES_VERSION, Scale
 from metatap.flow.schema import (
     COLUMNS,
@@ -27,6 +28,7 @@ from metatap.runtime.agent import UNDRAINED
 from metatap.runtime.pipeline import MODEL_FAILED
 from metatap.runtime.reference import config_page, default_yaml
 from metatap.sources import logs, recording_file, zeek_wire
+from metatap.state.history import NOT_WRITTEN
 from tests.agent.alerts.page import render as alerts_page
 
 ROOT = Path(__file__).parent.parent
@@ -241,12 +243,23 @@ _STAGES: tuple[tuple[str, str, dict[str, str]], ...] = (
     (
         "detector.flows",
         "`flows_unscored`",
-        {MODEL_FAILED: "The model could not score them; the next batch is tried again."},
+        {
+            IMPOSSIBLE: "The model gave no scores for the flow: of a classifier, no probabilities "
+            "(not finite, outside [0, 1], or of another sum than 1; the event says which). The "
+            "others of its batch are scored.",
+            MODEL_FAILED: "The model could not score them; the next batch is tried again.",
+        },
     ),
     (
         "aggregator.hits",
-        "`hits_dropped`, the first time; `agent_status` has the number",
-        {"no_pack": "A hit on the padding; a sound model gives none."},
+        (
+            "`hits_dropped`, the first time, `hits_suppressed` (by rule), `aggregates_suppressed` "
+            "(open aggregates that were closed), `list_rules_expired`; `agent_status` counts them"
+        ),
+        {
+            "no_pack": "A hit on the padding; a sound model gives none.",
+            "suppressed": "A rule of a list matches the hit; `metatap status` counts by rule.",
+        },
     ),
     (
         "sink.N.alerts",
@@ -261,6 +274,14 @@ _STAGES: tuple[tuple[str, str, dict[str, str]], ...] = (
             "closed": "Came after the end, or the agent was started without standard output.",
         },
     ),
+    (
+        "history.alerts",
+        "`history_dropped`",
+        {
+            NOT_WRITTEN: "The file of past alerts is locked, full or broken for too long; the "
+            "sinks got the alert."
+        },
+    ),
 )
 
 
@@ -271,7 +292,9 @@ def instrumentation_page() -> str:
         "Each stage counts what it received, passed on and dropped, by reason, and at the end\n"
         "received = passed + Σ dropped. The counters stand in the log events `agent_status` and\n"
         "`agent_stopped`, under `stages`; under `context` stand the keys that were `replaced` or\n"
-        "found no place (`unplaced`): no flow is dropped, but such a host looks new. Rules:\n"
+        "found no place (`unplaced`): no flow is dropped, but such a host looks new. Under\n"
+        "`reload` stand the sets of rules taken and the faults of files, see\n"
+        "[operating.md](operating.md). Rules:\n"
         "every drop has a reason here, a counter and\n"
         "a log event; a reason never changes its meaning; events are named in snake_case, what\n"
         "they are about is in their fields.\n"

@@ -46,7 +46,7 @@ def test_the_example_gives_what_the_page_shows(tmp_path: Path) -> None:
     (tmp_path / "build" / "example").mkdir(parents=True)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     shown = steps()
-    assert len(shown) == 7
+    assert len(shown) == 5
     for command, lines in shown:
         done = subprocess.run(
             ["sh", "-c", command],

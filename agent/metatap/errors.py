@@ -55,3 +55,7 @@ class PackError(FaultsError):
 
 class TeachError(MetatapError):
     """A pack can't be made from what was asked for; names the uid, option or file."""
+
+
+class StateError(MetatapError):
+    """The folder of what is kept can't be used; names it."""

@@ -11,7 +11,7 @@ reaches for many hosts has one aggregate for the further ones (see `folding`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -33,6 +33,9 @@ from metatap.flow import to_row
 
 NS = 1_000_000_000
 
+SUPPRESSED = "suppressed"
+"""Reason under which a hit is dropped that a rule of a list matches."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -45,6 +48,9 @@ class Aggregator:
         summaries: `summary` alerts so far.
         closed_early: Those of them that made room for new aggregates.
         folds: Those `opened` alerts that stand for many destinations.
+        suppressed: Aggregates closed without a summary, since a rule of a list matches them.
+        keep: Gives a scored batch without the hits that are to be suppressed, now (ns since the
+            epoch by the agent's clock): `Lists.apply`. May be replaced between two batches.
     """
 
     def __init__(
@@ -80,6 +86,8 @@ class Aggregator:
         self.summaries = 0
         self.closed_early = 0
         self.folds = 0
+        self.suppressed = 0
+        self.keep: Callable[[Detections, int], Detections] = lambda detections, _: detections
         self._sensor = sensor
         self._window = round(window * NS)
         self._max_uids = max_uids
@@ -110,7 +118,7 @@ class Aggregator:
         now = self._time.clock()
         times = flow_times(detections.batch, now)
         self._time.advance(times)
-        detections = self._known(detections)
+        detections = self._kept(self._known(detections), now)
         if not len(detections.rows):
             return []
         keys, addresses, groups = self._gather(detections, times)
@@ -152,6 +160,38 @@ class Aggregator:
     def flush(self) -> list[Alert]:
         """Close all open aggregates, e.g. at the end of the agent; their `summary` alerts."""
         return [self._summary(held) for held in self._held.clear()]
+
+    def suppress(self, closing: Callable[[Sequence[Alert], int], Sequence[str | None]]) -> int:
+        """Close open aggregates that a rule of a list matches now, without a summary.
+
+        Their flows stay counted as in an aggregate; the log says how many they are. Later hits that
+        no rule matches open such an aggregate anew, with a higher revision.
+
+        Args:
+            closing: Says of open aggregates, by their `opened` event and the time (ns since the
+                epoch by the agent's clock), which rule matches it: `Lists.closing`.
+
+        Returns:
+            How many were closed.
+        """
+        held = self._held.open()
+        rules = closing([one.opened for _, one in held], self._time.clock())
+        over = [(key, one) for (key, one), rule in zip(held, rules, strict=True) if rule]
+        for key, _ in over:
+            self._held.forget(key)
+        if over:
+            flows = sum(one.count for _, one in over)
+            log.info("aggregates_suppressed", aggregates=len(over), flows=flows)
+        self.suppressed += len(over)
+        return len(over)
+
+    def _kept(self, detections: Detections, now: int) -> Detections:
+        """The detections without suppressed hits, which are counted."""
+        kept = self.keep(detections, now)
+        hits = len(detections.rows) - len(kept.rows)
+        if hits:
+            self.hits.drop(SUPPRESSED, hits)
+        return kept
 
     def _known(self, detections: Detections) -> Detections:
         """The detections without hits on the padding after the last pack."""
@@ -249,6 +289,7 @@ class Aggregator:
             community_id=flow_community_id(flow),
             explanation=explanation,
             destinations=int(key.is_fold),
+            features=detections.features[row].copy(),
         )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
 
 from metatap.alerts.ids import event_id
 from metatap.detector.explanation import Explanation
@@ -102,6 +105,7 @@ class Alert:
         destinations: Of a fold, its responders so far; else 0.
         at_least: There may be more responders than that.
         early: Summary before its time, since too many aggregates were open.
+        features: float32 [F], the agent's full features of `flow`; None where they were not kept.
     """
 
     kind: AlertKind
@@ -132,6 +136,12 @@ class Alert:
     destinations: int = 0
     at_least: bool = False
     early: bool = False
+    features: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def over(self) -> float:
+        """How far the score of `flow` is over the threshold."""
+        return self.score - self.threshold
 
     @property
     def is_fold(self) -> bool:

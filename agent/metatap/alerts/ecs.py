@@ -12,8 +12,9 @@ import msgspec
 from metatap import __version__
 from metatap.alerts.alert import Alert, AlertKind, Rule
 from metatap.alerts.community_id import ICMP6, PROTOCOL_NUMBERS
+from metatap.alerts.pivots import pivots
 from metatap.alerts.sentence import sentence, why
-from metatap.detector.explanation import Explanation
+from metatap.detector.explanation import Explanation, Unusual
 from metatap.flow import Row
 from metatap.packs import Severity
 
@@ -188,6 +189,7 @@ def _own(alert: Alert) -> dict[str, Any]:
         "alert": _alert(alert),
         "score": alert.score,
         "threshold": alert.threshold,
+        "over": alert.over,
         "threshold_source": alert.threshold_source,
         "max_score": alert.max_score,
         "max_uid": alert.max_uid,
@@ -202,6 +204,7 @@ def _own(alert: Alert) -> dict[str, Any]:
             "severity": alert.rule.severity.value,
         },
         **_why(alert.explanation),
+        "pivot": pivots(alert.flow),
         "flow": _present(alert.flow),
     }
     return _present(own)
@@ -229,8 +232,10 @@ def _why(explanation: Explanation) -> dict[str, Any]:
         "index": explanation.nearest_index,
         "uid": explanation.nearest_uid,
         "distance": explanation.nearest_distance,
+        "flow": _present(explanation.nearest_flow),
     }
     return {
+        "unusual": _unusual(explanation.unusual),
         "nearest": _present(nearest) if explanation.nearest_index >= 0 else {},
         "reasons": [
             _present(
@@ -245,6 +250,18 @@ def _why(explanation: Explanation) -> dict[str, Any]:
             )
             for reason in explanation.reasons
         ],
+    }
+
+
+def _unusual(unusual: Unusual | None) -> dict[str, Any]:
+    if unusual is None:
+        return {}
+    return {
+        "one_in": unusual.one_in,
+        "at_or_above": unusual.at_or_above,
+        "background": unusual.background,
+        "source": unusual.source,
+        "text": unusual.text,
     }
 
 

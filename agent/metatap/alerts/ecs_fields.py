@@ -118,6 +118,7 @@ FIELDS: tuple[EcsField, ...] = (
     _some("metatap.alert.uids", "keyword", "Zeek's uids of the first flows.", is_array=True),
     EcsField("metatap.score", "double", "Score of the flow."),
     EcsField("metatap.threshold", "double", "Threshold of the pack at that time."),
+    EcsField("metatap.over", "double", "How far the score is over the threshold."),
     EcsField(
         "metatap.threshold_source",
         "keyword",
@@ -132,15 +133,40 @@ FIELDS: tuple[EcsField, ...] = (
     EcsField("metatap.pack.id", "keyword", "The pack."),
     EcsField("metatap.pack.sha256", "keyword", "Its file."),
     EcsField("metatap.pack.severity", "keyword", "`low`, `medium`, `high` or `critical`"),
+    _some(
+        "metatap.unusual.one_in",
+        "double",
+        'N of "1 in N flows of the background score as high"; if none does, it is fewer than that.',
+    ),
+    _some("metatap.unusual.at_or_above", "long", "Flows of the background that score as high."),
+    _some("metatap.unusual.background", "long", "Flows of the background."),
+    _some(
+        "metatap.unusual.source",
+        "keyword",
+        "Whose background: `reference`, that in the model file, or `local`, this network's.",
+    ),
+    _some("metatap.unusual.text", "keyword", "All of it in words."),
     _some("metatap.nearest.index", "long", "The most similar example in the pack, from 0."),
     _some("metatap.nearest.uid", "keyword", "Its uid."),
     _some("metatap.nearest.distance", "double", "Distance to it in the model's embedding."),
+    _some(
+        "metatap.nearest.flow",
+        "flattened",
+        "It under Zeek's field names, to be held beside `metatap.flow`.",
+    ),
     _some("metatap.reasons.feature", "keyword", "A feature that moved the score.", is_array=True),
     _some("metatap.reasons.words", "keyword", "What it is.", is_array=True),
     _some("metatap.reasons.value", "double", "The flow's value.", is_array=True),
     _some("metatap.reasons.typical", "double", "The usual value.", is_array=True),
     _some("metatap.reasons.moved", "double", "By how much it moved the score.", is_array=True),
     _some("metatap.reasons.text", "keyword", "All of it in words.", is_array=True),
+    _some(
+        "metatap.pivot.filter",
+        "keyword",
+        "Expression that picks the flow, for `metatap teach --where`.",
+    ),
+    _some("metatap.pivot.jq", "keyword", "Command that finds its lines in Zeek's JSON logs."),
+    _some("metatap.pivot.zeek_cut", "keyword", "Command that finds them in Zeek's TSV logs."),
     _some("metatap.flow", "flattened", "The flow under Zeek's field names."),
 )
 """All fields of an alert, in the order they are written."""

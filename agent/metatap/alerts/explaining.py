@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import structlog
 
 from metatap.detector.detections import Detections
+from metatap.detector.explain import Hit, nearest
 from metatap.detector.explanation import NOTHING_KNOWN, Explanation
 from metatap.errors import ModelError
 
@@ -26,35 +26,15 @@ SAVED = NS // 2
 ALWAYS_EVERY = 60 * NS
 """ns; the first alert of a pack, and one of it after each such time, is explained in any case."""
 
+__all__ = ["Explain", "Explainer", "Hit", "Nearest", "nearest"]
+
 log = structlog.get_logger(__name__)
 
 Explain = Callable[[Detections, int, int], Explanation]
 """(detections, row, pack index) → why."""
 
-Hit = tuple[int, int]
-"""(row, pack index)"""
-
 Nearest = Callable[[Detections, Sequence[Hit]], list[Explanation]]
 """(detections, hits) → what is most alike for each, without reasons."""
-
-
-def nearest(detections: Detections, hits: Sequence[Hit]) -> list[Explanation]:
-    """The nearest example for each of some hits, in one run of the model."""
-    rules = detections.rules
-    rows = np.array([row for row, _ in hits], np.intp)
-    features = rules.model.select(detections.features[rows])
-    _, embeddings = rules.model.score(features, rules.heads)
-    found = []
-    for (_, pack), embedding in zip(hits, embeddings, strict=True):
-        if not len(rules.support[pack]):
-            found.append(NOTHING_KNOWN)
-            continue
-        distance = np.linalg.norm(rules.support[pack] - embedding, axis=1)
-        at = int(distance.argmin())
-        uids = rules.packs[pack].flows.strings("uid")
-        uid = ((uids.item(at) if uids else None) or b"").decode("utf-8", "replace")
-        found.append(Explanation(at, uid, float(distance[at]), ()))
-    return found
 
 
 class Explainer:

@@ -101,6 +101,14 @@ class Held:
         self._due = {True: [], False: []}
         return still
 
+    def forget(self, key: Key) -> None:
+        """Hold an open aggregate no more, without a summary."""
+        self._forget(key)
+
+    def open(self) -> list[tuple[Key, Aggregate]]:
+        """The open aggregates, oldest first."""
+        return [(key, one) for key, one in self._all.items() if one.is_open]
+
     def postpone(self, key: Key, aggregate: Aggregate) -> None:
         """Set an aggregate's deadline after a hit, and queue it if it is not."""
         now = self._time.now(timed=aggregate.timed)

@@ -21,6 +21,8 @@ def sentence(alert: Alert) -> str:
         example = nearest.nearest_uid or f"number {nearest.nearest_index}"
         parts.append(f"; most like example {example} of pack {alert.rule.id}")
     parts.append(f"; score {alert.max_score:.2f} over threshold {alert.threshold:.2f}")
+    if nearest.unusual is not None:
+        parts.append(f"; {nearest.unusual.text}")
     reason = why(alert)
     if reason:
         parts.append(f"; {reason}")

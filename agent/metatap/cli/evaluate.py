@@ -14,6 +14,7 @@ from metatap.cli.meter import Meter, Rounds
 from metatap.cli.options import FILE
 from metatap.cli.stored import account, configuration, ready, stored_options
 from metatap.context import Context
+from metatap.detector.detector import IMPOSSIBLE
 from metatap.errors import MetatapError
 from metatap.offline.bootstrap import ROUNDS
 from metatap.offline.evaluate import evaluate
@@ -78,7 +79,7 @@ def command(
     tally = known.tally()
     if label_field in tally.absent:
         raise MetatapError(f"--label-field {label_field}: this field is in no record")
-    _mismatches(tally, judged.partial)
+    _mismatches(tally, judged.partial, judged.unscored)
     if not len(judged.group):
         raise MetatapError(_nothing_text(tally))
     with Rounds("intervals", ROUNDS) as rounds:
@@ -93,12 +94,14 @@ def command(
         sys.exit(1)
 
 
-def _mismatches(tally: Tally, partial: int) -> None:
+def _mismatches(tally: Tally, partial: int, unscored: int) -> None:
     """Say what is not as a labelled source should be."""
     for name in tally.absent:
         say(f"--family-field {name}: this field is in no record, so all threats count as one")
     if partial:
         say(f"{partial:,} partial records left out")
+    if unscored:
+        say(f"{unscored:,} flows left out: {IMPOSSIBLE}")
     if tally.unmatched:
         total = sum(tally.unmatched.values())
         say(f"{total:,} labels have no flow in the source: {counted(tally.unmatched)}")

@@ -37,7 +37,7 @@ def command(
     load = loader(config_path, model, packs, log_level, extra)
     config = load()
     configure_logs(config.log.level, config.log.format)
-    agent = Agent(load)
+    agent = Agent(load, live=False)
     agent.run()
     tally = agent.pipeline.tally
     rate = f", {tally.flows / tally.busy:,.0f} flows/s" if tally.busy else ""

@@ -18,8 +18,10 @@ def command(
 ) -> None:
     """Score a live network: read the configured sources, write alerts.
 
-    TERM drains and ends with status 0, a second TERM ends at once; HUP reloads model, packs
-    and log options and reopens the alert files (sources, sinks and alert options need a restart).
+    Model, packs and lists are followed: what is dropped, replaced or deleted is in force with one
+    of the next batches. TERM drains and ends with status 0, a second TERM ends at once; HUP reads
+    the configuration again too and reopens the alert files (sources, sinks, alert and adaptation
+    options and the state folder need a restart).
     """
     load = loader(config_path, model, packs, log_level)
     config = load()

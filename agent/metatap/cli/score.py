@@ -14,6 +14,7 @@ from metatap.cli.options import FILE
 from metatap.cli.stored import account, configuration, ended_by_sigterm, ready, stored_options
 from metatap.context import Context
 from metatap.detector import RuleSet, SequenceModel, open_model, shipped_model
+from metatap.detector.detector import IMPOSSIBLE
 from metatap.detector.rules import IN_MODEL
 from metatap.offline.output import check_target, open_class_writer, open_writer
 from metatap.offline.score import write_scores
@@ -44,11 +45,12 @@ def command(
 ) -> None:
     """Write what a model says of every flow of SOURCE....
 
-    A source is a recording, a conn log or a folder of Zeek's logs. With packs or a classifier
-    there is one row a flow and pack (or class), uid,pack,score,threshold,alert, in the order of the
+    A source is a recording, a conn log or a folder of Zeek's logs. With packs or a classifier there
+    is one row a flow and pack (or class), uid,pack,score,threshold,alert, in the order of the
     flows, and for each flow in that of the packs' ids. With a sequence model there is one row a
     flow, uid,class,probability,window, of the window of consecutive flows of two hosts it is in. No
-    flow is left out. Ends with status 1 if not every flow can be accounted for.
+    flow is left out but those that a classifier gives no probabilities for, which are counted. Ends
+    with status 1 if not every flow can be accounted for.
     """
     configure_logs("error", "text")
     check_target(out)
@@ -86,7 +88,9 @@ def score_rules(
     )
     for pack, alerts in zip(rules.packs, written.alerts.tolist(), strict=True):
         say(f"{'class' if what == 'classes' else 'pack'} {pack.id}: {alerts:,} alerts")
-    whole = account(texts, sources, written.flows)
+    if written.unscored:
+        say(f"{written.unscored:,} flows without a row: {IMPOSSIBLE}")
+    whole = account(texts, sources, written.flows + written.unscored)
     if written.rows != written.flows * len(rules.packs):
         say(f"{written.rows:,} rows are not flows × {what}")
         whole = False

@@ -1,4 +1,4 @@
-"""`metatap teach`: from a handful of uids to a threat pack."""
+"""`metatap teach`: from a handful of flows to a threat pack."""
 
 from __future__ import annotations
 
@@ -15,19 +15,24 @@ from rich.table import Table
 from metatap.cli import say
 from metatap.cli.meter import Meter
 from metatap.cli.options import FILE
+from metatap.cli.past import alert_file_option, learner, state_option
 from metatap.cli.stored import configuration, rate_option
 from metatap.context import Context
-from metatap.detector import Model, shipped_model
+from metatap.features import encode
 from metatap.flow import FlowBatch
 from metatap.offline.background import sample_background
+from metatap.offline.past import examples_of, find_alert
 from metatap.offline.printable import printable
+from metatap.offline.query import parse_query
 from metatap.offline.stream import flows, open_sources
 from metatap.offline.teach import Lesson, check_lesson, check_out, draft_pack, make_pack
 from metatap.offline.teach_check import Verdict, hold_out
-from metatap.offline.teach_pick import FloatArray, Picked
+from metatap.offline.teach_pick import FloatArray, Matched, Picked
+from metatap.offline.teach_sample import NO_EXAMPLES, Examples, diverse
 from metatap.offline.teach_uids import check_stdin, read_uids, split_uids, uids_or_file
 from metatap.offline.uids import uid_texts
 from metatap.packs import Pack, Severity
+from metatap.packs.flows import MAX_FLOWS
 from metatap.runtime.logs import configure_logs
 from metatap.sources import Source
 
@@ -50,7 +55,6 @@ from metatap.sources import Source
     "--from",
     "texts",
     multiple=True,
-    required=True,
     help="Where the flows are: a recording or logs, read whole for context; repeatable.",
 )
 @click.option("--uid", multiple=True, help="Uids of the support flows, separated by commas.")
@@ -58,6 +62,21 @@ from metatap.sources import Source
 @click.option(
     "--not-like", multiple=True, help="Uids of counter-examples, or a file of them; repeatable."
 )
+@click.option("--where", help="Query that picks support flows, e.g. 'service == \"dns\"'.")
+@click.option("--not-like-where", help="Query that picks counter-examples.")
+@click.option("--alert", multiple=True, help="Alert whose flow is a support flow; repeatable.")
+@click.option(
+    "--not-like-alert", multiple=True, help="Alert whose flow is a counter-example; repeatable."
+)
+@click.option(
+    "--most",
+    type=click.IntRange(1, MAX_FLOWS),
+    default=MAX_FLOWS,
+    show_default=True,
+    help="Of what a query finds, a diverse few: flows in all, at most.",
+)
+@state_option
+@alert_file_option
 @click.option("--model", type=FILE, help="Model file instead of the one that comes along.")
 @click.option(
     "--background",
@@ -83,6 +102,13 @@ def command(
     uid: tuple[str, ...],
     uid_file: str | None,
     not_like: tuple[str, ...],
+    where: str | None,
+    not_like_where: str | None,
+    alert: tuple[str, ...],
+    not_like_alert: tuple[str, ...],
+    most: int,
+    state: Path | None,
+    alert_file: Path | None,
     model: Path | None,
     benign: tuple[str, ...],
     rate: float | None,
@@ -91,9 +117,10 @@ def command(
     strict: bool,
     anyway: bool,
 ) -> None:
-    """Make a threat pack from flows of a recording or of logs, named by their uids.
+    """Make a threat pack from flows of a recording or of logs, or of past alerts.
 
-    The source is read whole, so that each flow is written with its context. Each support flow is
+    Flows are named by their uids, or picked by a query (docs/explain.md). The source is read whole,
+    so that each flow has its context; an alert brings its own along. Each support flow is
     then scored by a head that did not see it, as the agent will: one that the others do not
     recognise is named with what sets it apart. Ends with status 1, and writes nothing, if the
     agent would refuse the pack.
@@ -115,19 +142,31 @@ def command(
         references=reference,
         uids=tuple(uids),
         not_like=tuple(uids_or_file(not_like)),
+        where=None if where is None else parse_query(where),
+        not_where=None if not_like_where is None else parse_query(not_like_where),
+        alerts=_past(alert, state or config.state, alert_file),
+        not_alerts=_past(not_like_alert, state or config.state, alert_file),
+        most=most,
     )
     check_lesson(lesson)
+    if lesson.is_from_stream and not texts:
+        raise click.UsageError("--from is missing: where are the flows?")
     check_out(out, force=force)
-    learner = Model(config.model or shipped_model(), threads=config.detector.threads)
+    model_ = learner(config)
     entries = config.detector.context_entries
     sources = open_sources(texts)
     background = None
     if benign:
         stream = _metered("background", open_sources(benign), entries)
-        background = sample_background(stream, learner)
-    pack, picked = make_pack(lesson, _metered("flows", sources, entries))
+        background = sample_background(stream, model_)
+
+    def choose(found: Examples, number: int) -> Examples:
+        features = model_.select(encode(found.flows, found.context))
+        return found.take(diverse(model_.embed(features), number))
+
+    pack, picked = make_pack(lesson, _metered("flows", sources, entries), choose)
     with draft_pack(pack, out) as draft:
-        verdict = hold_out(learner, draft.pack, config.detector.false_positive_rate, background)
+        verdict = hold_out(model_, draft.pack, config.detector.false_positive_rate, background)
         is_good = verdict.in_force and not (strict and verdict.contradictions)
         if is_good or anyway:
             draft.keep()
@@ -137,6 +176,13 @@ def command(
     if not (is_good or anyway):
         say(f"{out}: not written")
         sys.exit(1)
+
+
+def _past(ids: Sequence[str], state: Path | None, alert_file: Path | None) -> Examples:
+    """The flows of past alerts."""
+    if not ids:
+        return NO_EXAMPLES
+    return examples_of([find_alert(text, state, alert_file) for text in dict.fromkeys(ids)])
 
 
 def _metered(
@@ -156,10 +202,13 @@ def _summary(pack: Pack, picked: Picked, verdict: Verdict, *, is_written: bool) 
     also = f" and {_counted(counter, 'counter-example')}" if counter else ""
     console.print(
         f"{printable(str(pack.path)) if is_written else 'not written'}: "
-        f"{_counted(pack.flows.rows, 'flow')}{also} of {picked.seen:,}, threshold "
+        f"{_counted(pack.flows.rows, 'flow')}{also}{_seen(picked)}, threshold "
         f"{verdict.threshold:.2f}",
         soft_wrap=True,
     )
+    for matched in (picked.matched, picked.not_matched):
+        if matched is not None:
+            console.print(_matched(matched), soft_wrap=True)
     if len(verdict.flows) > 1:
         console.print(_table(verdict))
     else:
@@ -168,9 +217,18 @@ def _summary(pack: Pack, picked: Picked, verdict: Verdict, *, is_written: bool) 
     unknown = [uids[row] for row in np.flatnonzero(np.isnan(picked.context).all(axis=1)).tolist()]
     if unknown:
         console.print(
-            f"without context, since they have no ts: {printable(', '.join(unknown))}",
+            f"without context, since it is not known: {printable(', '.join(unknown))}",
             soft_wrap=True,
         )
+
+
+def _seen(picked: Picked) -> str:
+    return f" of {picked.seen:,}" if picked.seen else ""
+
+
+def _matched(matched: Matched) -> str:
+    how = "all" if matched.taken == matched.found else f"{matched.taken} unlike each other"
+    return f"{_counted(matched.found, 'flow')} found, {how} taken: {printable(matched.query)}"
 
 
 def _counted(number: int, noun: str) -> str:
@@ -204,8 +262,4 @@ def _warnings(picked: Picked, verdict: Verdict) -> None:
             f"{verdict.threshold:.2f}; what sets it apart: {apart}"
         )
     if not verdict.in_force:
-        recognised = sum(flow.recognised for flow in verdict.flows)
-        say(
-            f"the agent would refuse this pack: it recognises {recognised} of its own "
-            f"{len(verdict.flows)} flows, half are needed; --anyway writes it all the same"
-        )
+        say(f"the agent would refuse this pack: it {verdict.reason}; --anyway writes it")

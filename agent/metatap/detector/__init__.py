@@ -5,6 +5,7 @@ at or over a pack's threshold. No flow is dropped; a pack that can't be used is 
 reason.
 """
 
+from metatap.detector.cache import ReadyCache
 from metatap.detector.classifier import Classifier
 from metatap.detector.detections import Detections
 from metatap.detector.detector import Detector
@@ -23,6 +24,7 @@ __all__ = [
     "Explanation",
     "Model",
     "Ready",
+    "ReadyCache",
     "Reason",
     "RuleSet",
     "Scorer",

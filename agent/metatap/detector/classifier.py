@@ -2,6 +2,10 @@
 
 Its embedding is the row of probabilities, and a rule's head the unit vector of its class, so that
 it is scored by the same product as packs are.
+
+A row of its output that is no row of probabilities belongs to a flow that can't be scored: all its
+scores are NaN, which no threshold is reached by, and `why_unscored` says what is wrong. The other
+flows of the batch are scored. An output of another shape is the fault of all of them.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metatap.detector.classes import Description, parse_description
-from metatap.detector.contract import require_probabilities
+from metatap.detector.contract import OFF, require_probabilities
 from metatap.detector.onnx_file import SHOWN, OnnxFile
 from metatap.errors import ModelError
 from metatap.features.table import INDEX
@@ -24,6 +28,11 @@ FloatArray = npt.NDArray[np.float32]
 
 DESCRIPTION = "metatap.classifier"
 """Metadata property that holds the description, where it is not in a file beside the model's."""
+
+NOT_FINITE, OUT_OF_RANGE, NOT_ONE = "not finite", "outside [0, 1]", "sum is not 1"
+"""Why a row is no row of probabilities; of several reasons the first counts."""
+
+BoolArray = npt.NDArray[np.bool_]
 
 _NO_ZIPMAP = (
     "a list of maps (ZipMap); export the probabilities as a matrix: "
@@ -85,15 +94,28 @@ class Classifier:
             heads: float32 [C, P], from `stack`.
 
         Returns:
-            Scores float32 [n, P], the probability of each rule's class, and the probabilities of
-            all classes float32 [n, C].
+            Scores float32 [n, P], the probability of each rule's class, NaN in all of a row that
+            the model gave no probabilities for; and what it gave, float32 [n, C].
 
         Raises:
-            ModelError: the model gives something else than probabilities.
+            ModelError: the model fails, or its output has another shape.
         """
-        probability = self._probability(features)
-        scores: FloatArray = probability @ heads
-        return scores, probability
+        found = self._run(features)
+        if found.shape != (len(features), len(self.meta.classes)):
+            shape = [len(features), len(self.meta.classes)]
+            raise ModelError(f"{self._where}: shape {list(found.shape)}, not {shape}")
+        wrong = np.logical_or.reduce(list(_faults(found).values()))
+        if not wrong.any():
+            return found @ heads, found
+        scores: FloatArray = np.where(wrong[:, None], np.float32(0), found) @ heads
+        scores[wrong] = np.nan
+        return scores, found
+
+    @staticmethod
+    def why_unscored(found: FloatArray) -> dict[str, int]:
+        """Reason → rows of what `score` gave second, float32 [n, C], that are no probabilities."""
+        counts = {reason: int(rows.sum()) for reason, rows in _faults(found).items()}
+        return {reason: count for reason, count in counts.items() if count}
 
     def stack(self, columns: Sequence[int]) -> FloatArray:
         """Heads float32 [C, P]: for each of P columns of the probabilities its unit vector."""
@@ -101,29 +123,45 @@ class Classifier:
         heads[list(columns), np.arange(len(columns))] = 1.0
         return heads
 
-    def _probability(self, features: FloatArray) -> FloatArray:
-        count = len(self.meta.classes)
+    @property
+    def _where(self) -> str:
+        return f"{self.path}: output {shown(self._output)}"
+
+    def _run(self, features: FloatArray) -> FloatArray:
+        """What the model gives, unchecked."""
         if not len(features):
-            return np.zeros((0, count), np.float32)
+            return np.zeros((0, len(self.meta.classes)), np.float32)
         if not np.isnan(self.meta.absent):
             absent = np.float32(self.meta.absent)
             features = np.where(np.isnan(features), absent, features)
-        found = self._file.run([self._output], {self._input: np.ascontiguousarray(features)})[0]
-        where = f"{self.path}: output {shown(self._output)}"
-        return require_probabilities(where, found, len(features), count)
+        feed = {self._input: np.ascontiguousarray(features)}
+        return np.asarray(self._file.run([self._output], feed)[0])
 
     def _try_out(self) -> None:
         """Score rows of zeros and of nothing: what comes must be probabilities."""
         rows = np.zeros((2, self.width), np.float32)
         rows[1] = np.nan
         try:
-            self._probability(rows)
+            require_probabilities(self._where, self._run(rows), 2, len(self.meta.classes))
         except ModelError as error:
             raise ModelError(
                 f"{error}; it was given a flow of zeros and one whose features are all absent "
                 "(NaN): a model that takes no NaN needs an imputer in its pipeline, or `absent` in "
                 "its description"
             ) from None
+
+
+def _faults(found: FloatArray) -> dict[str, BoolArray]:
+    """Reason → bool [n], the rows of float32 [n, C] that it is true of; no row is in two."""
+    known = np.asarray(np.isfinite(found).all(1))
+    values = found if known.all() else np.where(known[:, None], found, np.float32(0))
+    fits = (values.min(1) >= -OFF) & (values.max(1) <= 1 + OFF)
+    off = np.abs(values.sum(1, dtype=np.float64) - 1.0) > OFF
+    return {
+        NOT_FINITE: ~known,
+        OUT_OF_RANGE: known & ~fits,
+        NOT_ONE: known & fits & off,
+    }
 
 
 def _description(file: OnnxFile) -> tuple[bytes, str]:

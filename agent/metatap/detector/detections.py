@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +28,8 @@ class Detections:
         rows: intp [h], rows of the hits: pairs of flow and pack whose score reaches the pack's
             threshold, in flow order.
         packs: intp [h], pack index of each hit.
+        embedding: float32 [n, d], where the flows stand in the model's space; of a classifier the
+            probabilities [n, C]; [0, 0] where nobody kept it.
     """
 
     batch: FlowBatch
@@ -36,3 +38,4 @@ class Detections:
     scores: FloatArray
     rows: npt.NDArray[np.intp]
     packs: npt.NDArray[np.intp]
+    embedding: FloatArray = field(default_factory=lambda: np.zeros((0, 0), np.float32))

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
+import structlog
 
 from metatap.context import Context
 from metatap.counters import Counters
+from metatap.detector.classifier import Classifier
 from metatap.detector.detections import Detections
 from metatap.detector.rules import RuleSet
 from metatap.features import encode
 from metatap.flow import FlowBatch
+
+IMPOSSIBLE = "impossible_output"
+"""Reason for flows that the model gave something else than scores for; others are scored."""
+
+log = structlog.get_logger(__name__)
 
 
 class Detector:
     """Scores batches with the rules in force.
 
     Attributes:
-        flows: Flows received and passed on; scoring drops none.
+        flows: Flows received, scored, and dropped as `IMPOSSIBLE`.
         context: What is remembered of hosts; None: flows are scored without their past.
     """
 
@@ -41,12 +48,20 @@ class Detector:
             batch: n flows; taken into the context, so each is given once.
 
         Returns:
-            Scores of all flows and the (flow, pack) pairs at or over the pack's threshold.
+            Scores of all flows and the (flow, pack) pairs at or over the pack's threshold. A flow
+            the model gave no scores for has NaN, is no hit, and is counted.
         """
         rules = self._rules
         known = None if self.context is None else self.context.update(batch)
         features = encode(batch, known)
-        scores, _ = rules.model.score(rules.model.select(features), rules.heads)
+        scores, embedding = rules.model.score(rules.model.select(features), rules.heads)
         rows, packs = np.nonzero(scores >= rules.thresholds)
-        self.flows.passes(batch.rows)
-        return Detections(batch, rules, features, scores, rows, packs)
+        unscored = 0
+        if scores.size and np.isnan(scores.min()):
+            unscored = int(np.isnan(scores).any(axis=1).sum())
+            self.flows.drop(IMPOSSIBLE, unscored)
+            model = rules.model
+            why = model.why_unscored(embedding) if isinstance(model, Classifier) else {}
+            log.error("flows_unscored", flows=unscored, reason=IMPOSSIBLE, detail=why)
+        self.flows.passes(batch.rows - unscored)
+        return Detections(batch, rules, features, scores, rows, packs, embedding)

@@ -87,6 +87,9 @@ class Model:
 
         Returns:
             Scores float32 [n, P] and embeddings float32 [n, d].
+
+        Raises:
+            ModelError: the model fails, or gives something of another shape.
         """
         rows = len(features)
         if rows < MIN_ROWS:
@@ -94,6 +97,8 @@ class Model:
             padded[:rows] = features
             features = padded
         score, embedding, _ = self._run(features, heads, *self._no_support)
+        self._require("score", score, (len(features), heads.shape[1]))
+        self._require("embedding", embedding, (len(features), self.depth))
         return score[:rows], embedding[:rows]
 
     def embed(self, features: FloatArray) -> FloatArray:
@@ -115,7 +120,8 @@ class Model:
             float32 [d + 1].
 
         Raises:
-            ModelError: the background is larger than `MAX_BACKGROUND`, or the head not finite.
+            ModelError: the background is larger than `MAX_BACKGROUND`, the model fails, or the
+                head is of another shape or not finite.
         """
         if background is None:
             background = self.meta.background.embedding
@@ -124,6 +130,7 @@ class Model:
         none = np.zeros((0, self.width), np.float32)
         heads = np.zeros((self.depth + 1, PACKS_MULTIPLE), np.float32)
         head = self._run(none, heads, support, label, background)[2]
+        self._require("head", head, (self.depth + 1,))
         if not np.isfinite(head).all():
             raise ModelError(f"{self.path}: the adapted head is not finite")
         return head
@@ -147,6 +154,12 @@ class Model:
     def _run(self, *inputs: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         score, embedding, head = self._file.run(OUTPUTS, dict(zip(INPUTS, inputs, strict=True)))
         return score, embedding, head
+
+    def _require(self, output: str, found: FloatArray, shape: tuple[int, ...]) -> None:
+        if found.shape != shape:
+            raise ModelError(
+                f"{self.path}: output {output}: shape {list(found.shape)}, not {list(shape)}"
+            )
 
     def _check_graph(self) -> None:
         inputs = {item.name: item for item in self._file.session.get_inputs()}

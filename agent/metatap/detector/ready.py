@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from metatap.detector.judge import least_distance, weakness
 from metatap.detector.model import Model
 from metatap.detector.threshold import pack_threshold
+from metatap.errors import ModelError
 from metatap.features import encode
-from metatap.packs import Pack
+from metatap.packs import Fault, Pack
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -30,6 +32,8 @@ class Ready:
         support: float32 [k, d], their embeddings.
         held_out: float32 [k], score of each by the head of the others; of one flow, by its own.
         others: float32 [k, d + 1], that head.
+        fault: What keeps the pack from being in force, None if nothing does.
+        reason: The same in words, "" likewise.
     """
 
     pack: Pack
@@ -39,6 +43,8 @@ class Ready:
     support: FloatArray
     held_out: FloatArray
     others: FloatArray
+    fault: Fault | None = None
+    reason: str = ""
 
     @property
     def recognised(self) -> int:
@@ -47,8 +53,14 @@ class Ready:
 
     @property
     def is_useful(self) -> bool:
-        """Whether the pack recognises half of its own flows; one that does not is refused."""
-        return 2 * self.recognised >= len(self.support)
+        """Whether the pack is fit to be in force, see `judge.weakness`."""
+        return self.fault is None
+
+    @property
+    def size(self) -> int:
+        """Bytes of its arrays."""
+        arrays = (self.head, self.examples, self.support, self.held_out, self.others)
+        return sum(array.nbytes for array in arrays)
 
 
 def make_ready(
@@ -64,7 +76,7 @@ def make_ready(
             background in the model file.
 
     Raises:
-        ModelError: a head is not finite.
+        ModelError: a head or a score of the support is not finite.
     """
     if background is None:
         background = model.meta.background.embedding
@@ -91,10 +103,22 @@ def make_ready(
         )
         held_out[out] = _scores(support[out], other)
         others[out] = other
-    threshold = pack_threshold(
-        _scores(background, head), _scores(model.embed(counter), head), held_out, rate
+    against_embedding = model.embed(counter)
+    ground, counters = _scores(background, head), _scores(against_embedding, head)
+    threshold = pack_threshold(ground, counters, held_out, rate)
+    if not (np.isfinite(threshold) and np.isfinite(held_out).all()):
+        raise ModelError(f"{model.path}: its own flows have no finite score")
+    found = weakness(
+        threshold=threshold,
+        held_out=held_out,
+        own=_scores(support, head),
+        counter=counters,
+        ground=ground,
+        apart=least_distance(support, against_embedding, background),
+        rate=rate,
     )
-    return Ready(pack, head, threshold, examples, support, held_out, others)
+    fault, reason = (None, "") if found is None else found
+    return Ready(pack, head, threshold, examples, support, held_out, others, fault, reason)
 
 
 def _scores(embedding: FloatArray, head: FloatArray) -> FloatArray:

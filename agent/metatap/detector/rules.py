@@ -6,18 +6,18 @@ A classifier's classes are rules of the same form, without flows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import structlog
 
+from metatap.detector.cache import ReadyCache
 from metatap.detector.classifier import Classifier
+from metatap.detector.life import RECENT_LIMIT, Life, tell
 from metatap.detector.load import Scorer
 from metatap.detector.model import Model
-from metatap.detector.ready import Ready, make_ready
-from metatap.errors import ModelError
-from metatap.packs import Pack
+from metatap.detector.ready import Ready
+from metatap.packs import Pack, PackState, PackStatus
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -29,8 +29,6 @@ LOCAL = "local"
 
 IN_MODEL = "model"
 """`threshold_source` of thresholds that a classifier's description states."""
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,11 @@ class RuleSet:
         thresholds: float32 [P'], +inf for padding: a score at or above it is a hit.
         support: For each pack, embeddings float32 [k, d] of its support flows; k = 0 for a class.
         refused: Pack id → why it is not in force.
-        threshold_source: Where the thresholds come from: `reference`, `local` or `model`.
+        threshold_source: Where the thresholds come from: `reference`, `local` or `model`, or what
+            `with_thresholds` was told.
+        states: What became of every pack that was seen, those in quarantine too.
+        background: float32 [m, d], the background of the user's own that heads and thresholds are
+            of; None: the reference background in the model file.
     """
 
     model: Scorer
@@ -54,6 +56,8 @@ class RuleSet:
     support: tuple[FloatArray, ...]
     refused: dict[str, str]
     threshold_source: str = REFERENCE
+    states: tuple[PackStatus, ...] = ()
+    background: FloatArray | None = None
 
     @classmethod
     def of_classes(cls, model: Classifier) -> RuleSet:
@@ -76,11 +80,18 @@ class RuleSet:
         packs: Sequence[Pack],
         rate: float,
         background: FloatArray | None = None,
+        *,
+        recent: FloatArray | None = None,
+        limit: float | None = None,
+        cache: ReadyCache | None = None,
+        quarantined: Sequence[PackStatus] = (),
     ) -> RuleSet:
         """Adapt a head to each pack and set its threshold on a background of benign flows.
 
-        A pack whose head is not finite, or that does not recognise half of its own support flows
-        when they are held out, is refused: logged, listed in `refused`, the others unaffected.
+        A pack is quarantined, the others unaffected, if its head is not finite, if it is unfit (see
+        `judge.weakness`), or if it is new and would have flagged more than `limit` of `recent`. A
+        pack that passed this once with the model, by the `cache`, does not have to again: an attack
+        going on must not end its detection.
 
         Args:
             model: The model.
@@ -88,27 +99,25 @@ class RuleSet:
             rate: Target share of flows over each pack's threshold.
             background: float32 [m, d], embeddings of benign flows, m ≥ 1; None: the reference
                 background in the model file.
+            recent: float32 [r, d], embeddings of flows seen lately; fewer than
+                `life.RECENT_LEAST` are reported on, but quarantine nothing. None: there are none.
+            limit: Most share of `recent` a new pack may flag; None: `RECENT_LIMIT`.
+            cache: What became of packs before.
+            quarantined: Packs that were not taken when they were read, for `states`.
         """
         source = REFERENCE if background is None else LOCAL
         if background is None:
             background = model.meta.background.embedding
+        most = RECENT_LIMIT if limit is None else limit
+        life = Life(model, rate, background, recent, most, cache)
         kept: list[Ready] = []
-        refused: dict[str, str] = {}
+        states = list(quarantined)
         for pack in packs:
-            try:
-                ready = make_ready(model, pack, rate, background)
-            except ModelError as error:
-                refused[pack.id] = str(error)
-                continue
-            if not ready.is_useful:
-                refused[pack.id] = (
-                    f"recognises {ready.recognised} of its own {len(ready.support)} flows, held "
-                    f"out, at threshold {ready.threshold:.2f} (rate {rate:g})"
-                )
-                continue
-            kept.append(ready)
-        for name, why in refused.items():
-            log.warning("pack_refused", pack=name, reason=why)
+            status, ready = life.lead(pack)
+            states.append(status)
+            if ready is not None:
+                kept.append(ready)
+        tell(states, cache)
         heads = model.stack([ready.head for ready in kept])
         thresholds = np.full(heads.shape[1], np.inf, np.float32)
         thresholds[: len(kept)] = [ready.threshold for ready in kept]
@@ -118,6 +127,33 @@ class RuleSet:
             heads,
             thresholds,
             tuple(ready.support for ready in kept),
-            refused,
+            {s.id: s.reason for s in states[len(quarantined) :] if s.fault},
             source,
+            tuple(states),
+            None if source is REFERENCE else background,
         )
+
+    def with_thresholds(self, thresholds: FloatArray, source: str) -> RuleSet:
+        """The same rules with other thresholds.
+
+        Args:
+            thresholds: float32 [P'], finite or +inf; what stands for padding is not looked at.
+            source: Where they come from, as `threshold_source`.
+
+        Raises:
+            ValueError: they are of another shape, or one is NaN or −inf.
+        """
+        count = len(self.packs)
+        given = np.asarray(thresholds, np.float32)
+        if given.shape != self.thresholds.shape or not (given[:count] > -np.inf).all():
+            raise ValueError(f"thresholds: not {len(self.thresholds)} numbers above -inf")
+        new = np.full_like(self.thresholds, np.inf)
+        new[:count] = given[:count]
+        at = {pack.id: float(value) for pack, value in zip(self.packs, new, strict=False)}
+        states = tuple(
+            replace(status, threshold=at[status.id])
+            if status.state is PackState.ACTIVE and status.id in at
+            else status
+            for status in self.states
+        )
+        return replace(self, thresholds=new, threshold_source=source, states=states)

@@ -25,10 +25,10 @@ def pack_threshold(
 ) -> float:
     """The threshold of a pack.
 
-    It lies at or above the score that a share `rate` of the background exceeds (the highest one,
-    if the rate is below one in m) and at or above all counter-examples. Where the threat's own
-    flows, each scored by a head that did not see it, lie still higher, there is a gap in which
-    nothing is known; the threshold lies at `MARGIN` of it.
+    It lies above the score that a share `rate` of the background exceeds (the highest one, if the
+    rate is below one in m) and above all counter-examples: a score at the threshold is a hit.
+    Where the threat's own flows, each scored by a head that did not see it, lie still higher, there
+    is a gap in which nothing is known; the threshold lies at `MARGIN` of it.
 
     Args:
         ground: [m] scores of the background, m ≥ 1.
@@ -40,6 +40,7 @@ def pack_threshold(
         The threshold, in units of the score.
     """
     tail = float(np.quantile(ground, 1.0 - rate, method="higher"))
-    floor = max(tail, float(counter.max(initial=-np.inf)))
+    highest = np.float32(max(tail, float(counter.max(initial=-np.inf))))
+    floor = float(np.nextafter(highest, np.float32(np.inf)))
     near = float(np.quantile(held_out, NEAR))
     return floor + MARGIN * max(near - floor, 0.0)

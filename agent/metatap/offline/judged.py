@@ -32,6 +32,7 @@ class Judged:
         flows: Flows in all.
         partial: Partial records among them, left out: interim ones of a connection whose final
             record is judged.
+        unscored: Flows the model gave no scores for, left out.
     """
 
     packs: tuple[str, ...]
@@ -43,6 +44,7 @@ class Judged:
     host: IntArray
     flows: int
     partial: int = 0
+    unscored: int = 0
 
 
 def hold_against_labels(
@@ -64,9 +66,10 @@ def hold_against_labels(
     alerts: list[npt.NDArray[np.int64]] = []
     hosts: dict[tuple[str, bytes], int] = {}
     parts: list[tuple[npt.NDArray[Any], ...]] = []
-    flows = partial = 0
+    flows = partial = unscored = 0
     for scored in batches:
-        final = np.flatnonzero(~scored.batch.partial_rows())
+        is_partial, is_scored = scored.batch.partial_rows(), scored.is_scored
+        final = np.flatnonzero(~is_partial & is_scored)
         found = labels.of(scored.source, scored.batch, final)
         code = np.array([groups.setdefault(label, len(groups)) for label in found], np.int32)
         while len(alerts) < len(groups):
@@ -84,7 +87,8 @@ def hold_against_labels(
             )
         )
         flows += scored.batch.rows
-        partial += scored.batch.rows - len(final)
+        partial += int(is_partial.sum())
+        unscored += int((~is_partial & ~is_scored).sum())
         if on_batch is not None:
             on_batch(scored.batch.rows)
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
@@ -99,6 +103,7 @@ def hold_against_labels(
         np.asarray(columns[3], np.int32),
         flows,
         partial,
+        unscored,
     )
 
 

@@ -24,11 +24,11 @@ def open_kept(texts: Sequence[str], fields: tuple[str, ...]) -> list[Source]:
     with ExitStack() as opened:
         sources: list[Source] = []
         for text in texts:
-            # What can't be opened anyway is refused in the words for that.
-            open_sources([text])[0].close()
             try:
                 source = open_source(text, keep=fields)
             except SourceError:
+                # What can't be opened anyway is refused in the words for that.
+                open_sources([text])[0].close()
                 raise SourceError(
                     f"{text}: not a log, so it has no field {fields[0]}; a CSV file can give labels"
                 ) from None

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,13 @@ NO_FAMILY = "(none)"
 
 ABSENT = "(none)"
 """What is shown for a flow without a label."""
+
+OTHER = "(other)"
+"""What is shown for labels beyond the `MAX_TEXTS` different ones that are counted by their text."""
+
+MAX_TEXTS, MAX_GROUPS = 10_000, 10_000
+"""Different texts held, and different labels with their families, at most: a field that is another
+for each flow is none of labels."""
 
 
 class Label(NamedTuple):
@@ -92,20 +99,39 @@ class LabelReader:
     Attributes:
         malicious: The label of a threat, or `ANY`.
         benign: The labels of benign flows.
-        known: What was read before.
+        known: What was read before, at most `MAX_TEXTS`.
+        groups: Labels that were found, but `NOTHING`.
     """
 
     malicious: str
     benign: Sequence[str] = (BENIGN,)
     known: dict[tuple[str | None, str | None], Label] = field(default_factory=dict)
+    groups: set[Label] = field(default_factory=set)
 
     def read(self, label: str | None, family: str | None) -> Label:
-        """The label that two texts, None where absent, say."""
+        """The label that two texts, None where absent, say.
+
+        Raises:
+            MetatapError: there are more than `MAX_GROUPS` different ones.
+        """
         found = self.known.get((label, family))
         if found is None:
             found = self._made(_stripped(label), _stripped(family))
-            self.known[label, family] = found
+            if found is not NOTHING:
+                self._bound(found)
+            if len(self.known) < MAX_TEXTS:
+                self.known[label, family] = found
         return found
+
+    def _bound(self, found: Label) -> None:
+        self.groups.add(found)
+        if len(self.groups) > MAX_GROUPS:
+            raise MetatapError(
+                printable(
+                    f"more than {MAX_GROUPS:,} different families, {found.family[:80]} among them: "
+                    "is the field of the family the right one?"
+                )
+            )
 
     def _made(self, label: str, family: str) -> Label:
         if label.casefold() in {word.strip().casefold() for word in self.benign}:
@@ -184,7 +210,8 @@ class FileLabels:
             benign: Its values for benign flows.
 
         Raises:
-            MetatapError: a column is missing, or a uid has two labels; names file and line.
+            MetatapError: a column is missing, a line has no uid or more fields than there are
+                columns, or a uid has two labels; names file and line.
             OSError: it can't be read.
         """
         self._reader = LabelReader(malicious, benign)
@@ -245,10 +272,16 @@ class FileLabels:
             except (csv.Error, UnicodeDecodeError) as error:
                 raise MetatapError(f"{path}:{reader.line_num + 1}: {error}") from None
 
-    def _add(self, place: str, row: dict[str, str | None]) -> None:
+    def _add(self, place: str, row: dict[str | Any, str | Any]) -> None:
+        if None in row:
+            raise MetatapError(f"{place}: more fields than columns; a comma needs quotes")
         uid = _stripped(row["uid"])
         pair = (_stripped(row["label"]), _stripped(row.get("family")))
-        before = self._labels.setdefault(uid, pair) if uid else pair
+        if not uid:
+            if any(pair):
+                raise MetatapError(f"{place}: a label without a uid")
+            return
+        before = self._labels.setdefault(uid, pair)
         if before != pair:
             here, above = (" ".join(filter(None, found)) for found in (pair, before))
             raise MetatapError(printable(f"{place}: {uid}: is {here} here, {above} above"))
@@ -261,8 +294,7 @@ def _stripped(text: str | None) -> str:
 
 
 def _count(unknown: Counter[str], texts: Iterable[str | None], found: Sequence[Label]) -> None:
-    unknown.update(
-        _stripped(text) or ABSENT
-        for text, label in zip(texts, found, strict=True)
-        if label is NOTHING
-    )
+    for text, label in zip(texts, found, strict=True):
+        if label is NOTHING:
+            name = _stripped(text) or ABSENT
+            unknown[name if name in unknown or len(unknown) < MAX_TEXTS else OTHER] += 1

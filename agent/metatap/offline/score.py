@@ -24,12 +24,14 @@ class Written:
         rows: Rows written, one a flow and pack.
         alerts: int64 [P], flows at or over the threshold of each pack.
         seconds: Time from the first read to the last write.
+        unscored: Flows the model gave no scores for; no row is written of them.
     """
 
     flows: int
     rows: int
     alerts: npt.NDArray[np.int64]
     seconds: float
+    unscored: int = 0
 
 
 def write_scores(
@@ -49,8 +51,10 @@ def write_scores(
     begin = time.perf_counter()
     written = Written(0, 0, np.zeros(len(rules.packs), np.int64), 0.0)
     for scored in batches:
-        written.rows += writer.write(scored)
-        written.flows += scored.batch.rows
+        known = scored.scored()
+        written.rows += writer.write(known)
+        written.flows += known.batch.rows
+        written.unscored += scored.batch.rows - known.batch.rows
         written.alerts += scored.alerts.sum(0)
         if on_batch is not None:
             on_batch(scored.batch.rows)

@@ -26,7 +26,7 @@ class ScoredBatch:
     Attributes:
         source: Where it is from.
         batch: The flows.
-        scores: float32 [n, P].
+        scores: float32 [n, P], NaN for a flow that the model gave no scores for.
         alerts: bool [n, P], the score reaches the pack's threshold.
     """
 
@@ -34,6 +34,19 @@ class ScoredBatch:
     batch: FlowBatch
     scores: FloatArray
     alerts: BoolArray
+
+    @property
+    def is_scored(self) -> BoolArray:
+        """bool [n], flows that the model gave scores for."""
+        return np.asarray(~np.isnan(self.scores).any(axis=1))
+
+    def scored(self) -> ScoredBatch:
+        """Those flows alone."""
+        known = self.is_scored
+        if known.all():
+            return self
+        rows = np.flatnonzero(known)
+        return ScoredBatch(self.source, self.batch.take(rows), self.scores[rows], self.alerts[rows])
 
 
 def score_batches(

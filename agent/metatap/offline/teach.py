@@ -1,9 +1,9 @@
-"""From uids to a pack file."""
+"""From uids, queries and alerts to a pack file."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -13,7 +13,10 @@ import numpy as np
 
 from metatap.errors import PackError, TeachError
 from metatap.flow import FlowBatch, from_rows
-from metatap.offline.teach_pick import FloatArray, Picked, pick
+from metatap.offline.query import Query
+from metatap.offline.teach_pick import FloatArray, Matched, Picked, pick
+from metatap.offline.teach_sample import NO_EXAMPLES, Examples, Matches, joined, watched
+from metatap.offline.uids import uid_texts
 from metatap.packs import Pack, Severity, dump_pack, load_pack, parse_pack
 from metatap.packs.flows import MAX_FLOWS
 from metatap.packs.load import SUFFIXES
@@ -31,6 +34,11 @@ class Lesson:
             `references`.
         uids: Of the support flows.
         not_like: Of the counter-examples.
+        where: Picks further support flows from the stream, where there is room.
+        not_where: The same of counter-examples.
+        alerts: Further support flows, which are not in the stream.
+        not_alerts: The same of counter-examples.
+        most: Support flows, and counter-examples, at most.
     """
 
     id: str
@@ -43,6 +51,16 @@ class Lesson:
     references: tuple[str, ...]
     uids: tuple[str, ...]
     not_like: tuple[str, ...] = ()
+    where: Query | None = None
+    not_where: Query | None = None
+    alerts: Examples = NO_EXAMPLES
+    not_alerts: Examples = NO_EXAMPLES
+    most: int = MAX_FLOWS
+
+    @property
+    def is_from_stream(self) -> bool:
+        """Whether flows of a stream are asked for."""
+        return bool(self.uids or self.not_like or self.where or self.not_where)
 
     def pack(self, flows: FlowBatch) -> Pack:
         """The pack with these support flows, without contexts and counter-examples."""
@@ -66,11 +84,18 @@ def check_lesson(lesson: Lesson) -> None:
         TeachError: a pack of this can't be written; names every fault.
     """
     faults = _head_faults(lesson)
-    if not lesson.uids:
-        faults.append("no uid is given: a pack needs 1 to 64 flows")
-    for what, uids in (("support flows", lesson.uids), ("counter-examples", lesson.not_like)):
+    if not (lesson.uids or lesson.where or lesson.alerts.flows.rows):
+        faults.append("no uid is given, no query and no alert: a pack needs 1 to 64 flows")
+    for what, uids, alerts, query in (
+        ("support flows", lesson.uids, lesson.alerts, lesson.where),
+        ("counter-examples", lesson.not_like, lesson.not_alerts, lesson.not_where),
+    ):
         if len(uids) > MAX_FLOWS:
             faults.append(f"{len(uids)} uids of {what}, at most {MAX_FLOWS}")
+        elif (named := len(uids) + alerts.flows.rows) > MAX_FLOWS:
+            faults.append(f"{named} uids and alerts of {what}, at most {MAX_FLOWS}")
+        elif query is not None and named >= lesson.most:
+            faults.append(f"{named} {what} are named: no room for those of a query")
     both = [uid for uid in lesson.uids if uid in lesson.not_like]
     if both:
         more = f" and {len(both) - SHOWN} more" if len(both) > SHOWN else ""
@@ -96,29 +121,86 @@ def check_out(out: Path, *, force: bool) -> None:
         raise TeachError(f"{out}: exists; --force replaces it")
 
 
+Choose = Callable[[Examples, int], Examples]
+"""(flows, number) → at most so many of them."""
+
+
+def first_ones(flows: Examples, number: int) -> Examples:
+    """The first of some flows, in their order."""
+    return flows.take(np.arange(min(flows.flows.rows, number)))
+
+
 def make_pack(
-    lesson: Lesson, stream: Iterable[tuple[FlowBatch, FloatArray]]
+    lesson: Lesson, stream: Iterable[tuple[FlowBatch, FloatArray]], choose: Choose = first_ones
 ) -> tuple[Pack, Picked]:
     """Read a stream to its end and make the pack of the flows that were asked for.
 
     Args:
         lesson: Checked by `check_lesson`.
         stream: Batches of n flows with their contexts, float32 [n, C].
+        choose: Says which of the flows that a query found are taken, if there are too many.
 
     Returns:
         The pack, and what was picked: support flows, then counter-examples.
 
     Raises:
-        TeachError: a uid is not there.
+        TeachError: a uid is not there, a query found nothing, or a flow is both.
     """
-    picked = pick(stream, (*lesson.uids, *lesson.not_like))
-    own = np.arange(len(lesson.uids))
-    other = np.arange(len(lesson.uids), picked.flows.rows)
-    pack = replace(lesson.pack(picked.flows.take(own)), context=picked.context[own])
-    if lesson.not_like:
-        counter = picked.flows.take(other)
-        pack = replace(pack, not_like=counter, not_like_context=picked.context[other])
-    return pack, picked
+    support = None if lesson.where is None else Matches(lesson.where)
+    counter = None if lesson.not_where is None else Matches(lesson.not_where)
+    picked = pick(watched(stream, support, counter), (*lesson.uids, *lesson.not_like))
+    named = Examples(picked.flows, picked.context)
+    own = named.take(np.arange(len(lesson.uids)))
+    other = named.take(np.arange(len(lesson.uids), picked.flows.rows))
+    own, matched = _gathered([own, lesson.alerts], support, choose, lesson.most, picked.seen)
+    other, not_matched = _gathered(
+        [other, lesson.not_alerts], counter, choose, lesson.most, picked.seen
+    )
+    _check_apart(own.flows, other.flows)
+    pack = replace(lesson.pack(own.flows), context=own.context)
+    if other.flows.rows:
+        pack = replace(pack, not_like=other.flows, not_like_context=other.context)
+    every = joined([own, other])
+    picked = replace(picked, flows=every.flows, context=every.context)
+    return pack, replace(picked, matched=matched, not_matched=not_matched)
+
+
+def _gathered(
+    parts: list[Examples], matches: Matches | None, choose: Choose, most: int, seen: int
+) -> tuple[Examples, Matched | None]:
+    """Flows named and found, each uid once; of those found as many as there is room for."""
+    named = _each_once(joined(parts))
+    if matches is None:
+        return named, None
+    if not matches.found:
+        raise TeachError(f"no flow of {seen:,} matches: {matches.query.text}")
+    found = _each_once(matches.examples(), frozenset(uid_texts(named.flows)))
+    taken = choose(found, max(most - named.flows.rows, 0))
+    return joined([named, taken]), Matched(matches.query.text, matches.found, taken.flows.rows)
+
+
+def _each_once(examples: Examples, without: frozenset[str] = frozenset()) -> Examples:
+    """The flows whose uids are not among some others, of several with one uid the first."""
+    if not examples.flows.rows:
+        return examples
+    seen = set(without)
+    kept: list[int] = []
+    for row, uid in enumerate(uid_texts(examples.flows)):
+        if not uid or uid not in seen:
+            kept.append(row)
+        seen.add(uid)
+    return examples.take(np.array(kept, np.intp))
+
+
+def _check_apart(own: FlowBatch, other: FlowBatch) -> None:
+    if not other.rows:
+        return
+    both = sorted({uid for uid in uid_texts(own) if uid} & set(uid_texts(other)))
+    if both:
+        more = f" and {len(both) - SHOWN} more" if len(both) > SHOWN else ""
+        raise TeachError(
+            f"given as support flow and as counter-example: uid {', '.join(both[:SHOWN])}{more}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +220,13 @@ class Draft:
 
 
 @contextmanager
-def draft_pack(pack: Pack, out: Path) -> Iterator[Draft]:
+def draft_pack(pack: Pack, out: Path, text: str | None = None) -> Iterator[Draft]:
     """Write a pack to a temporary file, which is removed unless the draft is kept.
 
     Args:
         pack: The pack.
         out: Name it has once it is kept.
+        text: The file's text; None: that of `dump_pack`.
 
     Raises:
         TeachError: what was made is no valid pack.
@@ -151,7 +234,7 @@ def draft_pack(pack: Pack, out: Path) -> Iterator[Draft]:
     temporary = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         with temporary.open("x", encoding="utf-8") as file:
-            file.write(dump_pack(pack))
+            file.write(dump_pack(pack) if text is None else text)
             file.flush()
             os.fsync(file.fileno())
         try:

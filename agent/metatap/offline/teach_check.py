@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metatap.detector import Model, Ready, make_ready
-from metatap.detector.explain import feature_groups, number_text
+from metatap.detector.explain import feature_groups, number_text, standing_out
 from metatap.features.table import FEATURES, INDEX, Feature, Scale
 from metatap.offline.uids import uid_texts
 from metatap.packs import Pack
@@ -44,12 +44,14 @@ class Verdict:
     Attributes:
         threshold: Of the pack.
         flows: Its support flows in order.
-        in_force: Whether the pack recognises half of its own flows; else the agent refuses it.
+        in_force: Whether the agent takes the pack.
+        reason: If not, why, "" otherwise.
     """
 
     threshold: float
     flows: tuple[HeldOut, ...]
     in_force: bool
+    reason: str = ""
 
     @property
     def contradictions(self) -> tuple[HeldOut, ...]:
@@ -81,7 +83,7 @@ def hold_out(
         is_odd = len(ready.held_out) > 1 and not is_recognised
         words = tuple(differences(model, ready, row)) if is_odd else ()
         found.append(HeldOut(uids[row], score, is_recognised, words))
-    return Verdict(ready.threshold, tuple(found), ready.is_useful)
+    return Verdict(ready.threshold, tuple(found), ready.is_useful, ready.reason)
 
 
 def differences(model: Model, ready: Ready, row: int) -> list[str]:
@@ -99,9 +101,9 @@ def differences(model: Model, ready: Ready, row: int) -> list[str]:
         Up to `DIFFERENCES` texts such as `payload sent 12,000 bytes (others 310 bytes)`.
     """
     names = model.meta.features
-    groups = list(feature_groups(names))
+    groups = feature_groups(names)
     own = ready.examples[row]
-    usual = _usual(np.delete(ready.examples, row, axis=0), groups)
+    usual = _usual(names, np.delete(ready.examples, row, axis=0), groups)
     variants = np.repeat(own[None], len(groups) + 1, axis=0)
     for at, columns in enumerate(groups):
         variants[at + 1, columns] = usual[columns]
@@ -111,28 +113,32 @@ def differences(model: Model, ready: Ready, row: int) -> list[str]:
     return [_text(names, groups[at], own, usual) for at in strongest]
 
 
-def _usual(others: FloatArray, groups: list[list[int]]) -> FloatArray:
+def _usual(names: tuple[str, ...], others: FloatArray, groups: list[list[int]]) -> FloatArray:
     """What is usual among flows, float32 [F], of others float32 [k, F]; NaN: most have no value."""
     usual = np.full(others.shape[1], np.nan, np.float32)
     for columns in groups:
-        if len(columns) > 1:
-            kinds, times = np.unique(others[:, columns], axis=0, return_counts=True)
-            usual[columns] = kinds[times.argmax()]
+        if len(columns) > 1 and FEATURES[INDEX[names[columns[0]]]].scale is Scale.FLAG:
+            flags = np.nan_to_num(others[:, columns], nan=-1.0)
+            kinds, times = np.unique(flags, axis=0, return_counts=True)
+            kind = kinds[times.argmax()]
+            usual[columns] = np.where(kind < 0.0, np.float32(np.nan), kind)
             continue
-        values = others[:, columns[0]]
-        known = values[~np.isnan(values)]
-        if 2 * len(known) >= len(values):
-            usual[columns] = np.quantile(known, 0.5, method="lower")
+        for column in columns:
+            values = others[:, column]
+            known = values[~np.isnan(values)]
+            if len(known) and 2 * len(known) >= len(values):
+                usual[column] = np.quantile(known, 0.5, method="lower")
     return usual
 
 
 def _text(names: tuple[str, ...], columns: list[int], own: FloatArray, usual: FloatArray) -> str:
     features = [FEATURES[INDEX[names[column]]] for column in columns]
-    if len(features) > 1:
+    if len(features) > 1 and features[0].scale is Scale.FLAG:
         here, there = (_flag_words(features, values[columns]) for values in (own, usual))
         return f"{here} (others {there})"
-    feature = features[0]
-    here, there = (_value_words(feature, float(values[columns[0]])) for values in (own, usual))
+    at = standing_out(features, own[columns], usual[columns])
+    feature, column = features[at], columns[at]
+    here, there = (_value_words(feature, float(values[column])) for values in (own, usual))
     return f"{feature.words} {here} (others {there})"
 
 

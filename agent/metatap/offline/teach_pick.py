@@ -9,10 +9,26 @@ import numpy as np
 import numpy.typing as npt
 
 from metatap.errors import TeachError
-from metatap.flow import FlowBatch, concat
+from metatap.flow import FlowBatch
+from metatap.offline.teach_sample import Examples, joined
 from metatap.offline.uids import uid_texts
 
 FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What a query found, and what of it was taken.
+
+    Attributes:
+        query: The query.
+        found: Flows it is true of.
+        taken: Those in the pack; fewer where there was no room, or named otherwise already.
+    """
+
+    query: str
+    found: int
+    taken: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +41,16 @@ class Picked:
         seen: Flows of the stream.
         repeated: Uid → the captures or files of the flows that have it, where it is on several;
             the first of them was taken.
+        matched: What the query of the support flows found, None if there is none.
+        not_matched: The same of the counter-examples.
     """
 
     flows: FlowBatch
     context: FloatArray
     seen: int
     repeated: dict[str, list[str]]
+    matched: Matched | None = None
+    not_matched: Matched | None = None
 
 
 def pick(stream: Iterable[tuple[FlowBatch, FloatArray]], uids: Sequence[str]) -> Picked:
@@ -40,18 +60,20 @@ def pick(stream: Iterable[tuple[FlowBatch, FloatArray]], uids: Sequence[str]) ->
 
     Args:
         stream: Batches of n flows with their contexts, float32 [n, C].
-        uids: k ≥ 1 different uids.
+        uids: k ≥ 0 different uids.
 
     Raises:
         TeachError: a uid is not there, or on partial records only; names all that are.
     """
     wanted = frozenset(uids)
-    found: dict[str, tuple[FlowBatch, FloatArray]] = {}
+    found: dict[str, Examples] = {}
     places: dict[str, list[str]] = {}
     unfinished: set[str] = set()
     seen = 0
     for batch, known in stream:
         seen += batch.rows
+        if not wanted:
+            continue
         is_partial = batch.partial_rows()
         for row, uid in enumerate(uid_texts(batch)):
             if uid not in wanted:
@@ -61,14 +83,15 @@ def pick(stream: Iterable[tuple[FlowBatch, FloatArray]], uids: Sequence[str]) ->
                 continue
             places.setdefault(uid, []).append(batch.origin.capture or batch.origin.node)
             if uid not in found:
-                found[uid] = (batch.take(np.array([row], np.intp)), known[row].copy())
+                at = np.array([row], np.intp)
+                found[uid] = Examples(batch.take(at), known[at])
     missing = [uid for uid in uids if uid not in found]
     if missing:
         raise TeachError(_missing_text(missing, unfinished, seen))
-    chosen = [found[uid] for uid in uids]
+    chosen = joined(found[uid] for uid in uids)
     return Picked(
-        flows=concat([flow for flow, _ in chosen]),
-        context=np.stack([known for _, known in chosen]),
+        flows=chosen.flows,
+        context=chosen.context,
         seen=seen,
         repeated={uid: where for uid, where in places.items() if len(where) > 1},
     )

@@ -1,4 +1,4 @@
-"""Reading packs: one file, or all files of a folder."""
+"""Reading one pack."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import structlog
 
 from metatap.context import CONTEXT_VERSION
 from metatap.errors import PackError
+from metatap.packs.bounded import read_bounded
 from metatap.packs.context import ContextReader
 from metatap.packs.flows import read_flows
 from metatap.packs.head import FIELDS, VERSION, read_head
@@ -16,8 +17,6 @@ from metatap.packs.pack import Pack
 from metatap.yamlfile import MAX_BYTES, Faults, Fields, Items, Scalar, kind_of, parse
 
 SUFFIXES = (".yaml", ".yml")
-MAX_PACKS = 10_000
-"""Pack files read from one folder, at most."""
 
 log = structlog.get_logger(__name__)
 
@@ -28,11 +27,7 @@ def load_pack(path: Path) -> Pack:
     Raises:
         PackError: the file can't be read or breaks docs/packs.md; names every fault.
     """
-    faults = Faults(str(path))
-    content = _read(path, faults)
-    if content is None:
-        raise _error(faults)
-    return _pack(content, path, faults)
+    return _pack(read_content(path), path, Faults(str(path)))
 
 
 def parse_pack(content: bytes, name: str) -> Pack:
@@ -40,56 +35,19 @@ def parse_pack(content: bytes, name: str) -> Pack:
     return _pack(content, Path(name), Faults(name))
 
 
-def load_folder(folder: Path) -> tuple[list[Pack], list[PackError]]:
-    """Read all packs of a folder (`*.yaml`, `*.yml`, not below it, no hidden or backup files).
+def read_content(path: Path) -> bytes:
+    """The bytes of a pack's file.
 
-    Of packs with one id none is taken: which one is meant can't be told.
-
-    Args:
-        folder: The folder.
-
-    Returns:
-        The packs by id, and one error for each file or folder that is refused.
+    Raises:
+        PackError: it can't be read or is too large; names it.
     """
     try:
-        paths = sorted(path for path in folder.iterdir() if _is_pack(path))
+        content = read_bounded(path, MAX_BYTES)
     except OSError as error:
-        return [], [PackError(f"{folder}: can't be read: {error.strerror}")]
-    errors: list[PackError] = []
-    if len(paths) > MAX_PACKS:
-        errors.append(PackError(f"{folder}: {len(paths)} packs, only {MAX_PACKS} are read"))
-    found: dict[str, list[Pack]] = {}
-    for path in paths[:MAX_PACKS]:
-        try:
-            pack = load_pack(path)
-        except PackError as error:
-            errors.append(error)
-        else:
-            found.setdefault(pack.id, []).append(pack)
-    for name, same in found.items():
-        if len(same) > 1:
-            files = ", ".join(str(pack.path) for pack in same)
-            errors.append(PackError(f"{same[0].path}: id {name} is that of several packs: {files}"))
-    return [found[name][0] for name in sorted(found) if len(found[name]) == 1], errors
-
-
-def _is_pack(path: Path) -> bool:
-    name = path.name
-    return path.suffix in SUFFIXES and not name.startswith((".", "#")) and not path.is_dir()
-
-
-def _read(path: Path, faults: Faults) -> bytes | None:
-    try:
-        if path.exists() and not path.is_file():
-            faults.add(None, "can't be read: not a file")
-            return None
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        faults.add(None, f"can't be read: {error.strerror}")
-    except ValueError as error:
-        faults.add(None, f"can't be read: {error}")
-    return None
+        raise PackError(f"{path}: can't be read: {error.strerror}") from None
+    if len(content) > MAX_BYTES:
+        raise PackError(f"{path}: larger than {MAX_BYTES} bytes")
+    return content
 
 
 def _pack(content: bytes, path: Path, faults: Faults) -> Pack:

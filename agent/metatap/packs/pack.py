@@ -46,6 +46,7 @@ class Pack:
             of another; 0: none.
         path: The file it came from; `.` for a pack that is not yet in a file.
         sha256: Hex digest of the file's bytes, "" likewise.
+        signed_by: Name of the trusted key that signed these bytes, "" for none.
     """
 
     id: str
@@ -63,3 +64,4 @@ class Pack:
     context_ignored: int = 0
     path: Path = Path()
     sha256: str = ""
+    signed_by: str = ""

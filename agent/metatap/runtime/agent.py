@@ -5,15 +5,25 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import FrameType
+from typing import Any
 
 import structlog
 
-from metatap.errors import MetatapError
-from metatap.runtime.build import build_pipeline, build_rules
+from metatap.lists import Lists
+from metatap.runtime.adapting import Adapting
+from metatap.runtime.assemble import Assembler
+from metatap.runtime.build import build_pipeline
+from metatap.runtime.control import Control
 from metatap.runtime.logs import configure_logs
+from metatap.runtime.models import Models
 from metatap.runtime.pipeline import Pipeline
+from metatap.runtime.reload import CONFIG, Reloader
 from metatap.runtime.settings import Config
+from metatap.runtime.status import Snapshots, process_document, rules_document
+from metatap.state import State
+from metatap.state.history import AlertHistory
 
 POLL = 0.25
 """Seconds a read waits when nothing comes; bounds the reaction to a signal."""
@@ -27,7 +37,10 @@ DRAIN_MOST = 30.0
 UNDRAINED = "undrained"
 """Reason for flows that were received but not read when the agent had to stop."""
 
-NEED_RESTART = ("sensor", "sources", "sinks", "alerts")
+ROLLBACK_WAIT = 30.0
+"""Seconds a rollback may take."""
+
+NEED_RESTART = ("sensor", "sources", "sinks", "alerts", "state", "adaptation", "alerts_per_day")
 """Parts of the configuration that HUP does not apply; a change in them is logged."""
 
 log = structlog.get_logger(__name__)
@@ -37,25 +50,54 @@ class Agent:
     """Runs one pipeline until its sources end or TERM or INT comes.
 
     TERM and INT drain and end with success: what has come is scored, what comes later is not
-    waited for. A second one ends at once, and what was not scored is counted. HUP reloads model,
-    packs and all options but `NEED_RESTART` and reopens the sinks. A reload that fails leaves
-    everything as it was and says why.
+    waited for. A second one ends at once, and what was not scored is counted. Model, packs and
+    lists are followed and change between two batches. HUP reads the configuration too, all options
+    but `NEED_RESTART`, and reopens the sinks. What is faulty changes nothing, and the log, the
+    status and the counters say why.
     """
 
-    def __init__(self, load: Callable[[], Config]) -> None:
+    def __init__(self, load: Callable[[], Config], *, live: bool = True) -> None:
         """Build the pipeline.
 
         Args:
             load: Gives the configuration; called again at each HUP.
+            live: Follow files, keep state and answer at the control socket; not wanted where
+                something stored is scored to its end.
 
         Raises:
-            MetatapError: configuration, model or a source is unusable.
+            MetatapError: configuration, model, state or a source is unusable.
         """
-        self._load = load
         self.config = load()
-        self.pipeline: Pipeline = build_pipeline(self.config)
+        self._is_live = live
+        self._since = time.time()
         self._stops = 0
-        self._reload = False
+        self._hups = 0
+        with ExitStack() as opened:
+            self.state: State | None = None
+            if live and self.config.state is not None:
+                self.state = State.open(self.config.state)
+                opened.callback(self.state.close)
+            self._models = Models(self.state)
+            assembler = Assembler(self._models)
+            self.reloader = Reloader(load, self.config, assembler)
+            first = self.reloader.start()
+            self.pipeline: Pipeline = build_pipeline(self.config, first.rules)
+            self.lists = first.lists
+            self.pipeline.aggregator.keep = self.lists.apply
+            opened.callback(self.pipeline.close)
+            if self.state is not None:
+                self.pipeline.history = AlertHistory.open(self.state.folder)
+            self._base = first.rules
+            self.adapting = Adapting(self.config, self.state) if live else None
+            if self.adapting is not None:
+                assembler.around = self.adapting.around
+                self.pipeline.detector.swap(self.adapting.extend(first.rules))
+                self.pipeline.observe = self.adapting.observe
+                self.pipeline.opened = self.adapting.opened
+            self._snapshots = Snapshots(self.status)
+            self._control = self._open_control()
+            opened.pop_all()
+        self.pipeline.between = self._between
 
     def run(self) -> None:
         """Work until the end; returns once everything is drained and written."""
@@ -65,6 +107,10 @@ class Agent:
             signal.SIGHUP: signal.signal(signal.SIGHUP, self._on_reload),
         }
         rules = self.pipeline.detector.rules
+        if self._is_live:
+            self.reloader.follow()
+        if self.adapting is not None:
+            self.adapting.start()
         log.info(
             "agent_started",
             model=rules.model.meta.name,
@@ -77,10 +123,21 @@ class Agent:
         try:
             self._loop()
         finally:
-            self.pipeline.finish()
+            self.close()
             log.info("agent_stopped", **self.report())
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+    def close(self) -> None:
+        """Follow nothing more, write the summaries of open aggregates and free everything."""
+        self.reloader.close()
+        if self._control is not None:
+            self._control.close()
+        self.pipeline.finish()
+        if self.adapting is not None:
+            self.adapting.close()
+        if self.state is not None:
+            self.state.close()
 
     def report(self) -> dict[str, object]:
         """Totals and the counters of every stage, for the log."""
@@ -95,13 +152,31 @@ class Agent:
                 "summaries": aggregator.summaries,
                 "closed_early": aggregator.closed_early,
                 "unexplained": aggregator.unexplained,
+                "suppressed": aggregator.suppressed,
             },
             "context": self._context(),
+            "reload": self.reloader.report(),
             "sources": [source.status() for source in self.pipeline.sources],
             "stages": {
                 name: {"received": c.received, "passed": c.passed, "dropped": c.dropped}
                 for name, c in self.pipeline.stages().items()
             },
+        }
+
+    def status(self) -> dict[str, Any]:
+        """Everything a person may ask of a running agent, as JSON can say it."""
+        kept = None
+        if self.state is not None:
+            history = self.pipeline.history
+            dropped = [*self.state.dropped, *(history.dropped if history is not None else [])]
+            kept = {"folder": str(self.state.folder), "dropped": dropped}
+        return {
+            **process_document(self.config.sensor, self._since),
+            **rules_document(self.pipeline.detector.rules, self._models, self.reloader.faults),
+            "adaptation": None if self.adapting is None else self.adapting.status(),
+            "lists": self.lists.status(),
+            "state": kept,
+            **self.report(),
         }
 
     def _context(self) -> dict[str, object]:
@@ -119,8 +194,8 @@ class Agent:
         due = time.monotonic() + self.config.status_interval
         while not self._stops and not self.pipeline.done:
             self.pipeline.step(POLL)
-            if self._reload:
-                self._reload = False
+            if self._hups:
+                self._hups = 0
                 self._do_reload()
             interval = self.config.status_interval
             if interval and time.monotonic() >= due:
@@ -138,19 +213,65 @@ class Agent:
         if left := self.pipeline.discard(UNDRAINED):
             log.warning("flows_dropped", reason=UNDRAINED, flows=left)
 
+    def _open_control(self) -> Control | None:
+        if self.state is None:
+            return None
+        return Control(
+            self.state.folder, {"status": self._snapshots.get, "rollback": self._roll_back}
+        )
+
+    def _roll_back(self) -> dict[str, Any]:
+        """Answer of the control socket, in its thread."""
+        serving = self.reloader.rollback(ROLLBACK_WAIT)
+        return {"model": serving.name, "sha256": serving.scorer.sha256}
+
+    def _between(self) -> None:
+        """Between two batches: take what is ready, say what is asked."""
+        if self.reloader.is_ready:
+            self._take()
+        if self.adapting is not None:
+            self._adapt(self.adapting)
+        self._snapshots.offer()
+
+    def _take(self) -> None:
+        loaded = self.reloader.take()
+        if loaded is None:
+            return
+        if loaded.rules is not self._base:
+            self._base = rules = loaded.rules
+            self.pipeline.detector.swap(self.adapting.extend(rules) if self.adapting else rules)
+        if loaded.lists is not self.lists:
+            self._suppress(loaded.lists)
+        if loaded.config is not self.config:
+            self._apply(loaded.config)
+        rules = loaded.rules
+        log.info(
+            "reloaded",
+            because=list(loaded.because),
+            model=rules.model.meta.name,
+            model_sha256=rules.model.sha256[:12],
+            packs=[pack.id for pack in rules.packs],
+        )
+
+    def _adapt(self, adapting: Adapting) -> None:
+        """Take the thresholds of the budget, where there are new ones."""
+        rules = self.pipeline.detector.rules
+        renewed = adapting.renew(rules)
+        if renewed is not rules:
+            self.pipeline.detector.swap(renewed)
+            at = dict(zip((p.id for p in rules.packs), renewed.thresholds.tolist(), strict=False))
+            log.info("thresholds_renewed", thresholds=at)
+
+    def _suppress(self, lists: Lists) -> None:
+        """Take other lists; they hold for open aggregates too."""
+        lists.take_over(self.lists)
+        self.lists = lists
+        self.pipeline.aggregator.keep = lists.apply
+        self.pipeline.aggregator.suppress(lists.closing)
+
     def _do_reload(self) -> None:
-        try:
-            config = self._load()
-            rules = build_rules(config)
-        except MetatapError as error:
-            log.error("reload_failed", reason=str(error))  # noqa: TRY400 - a user's mistake
-        except Exception:
-            # Whatever a new file brings, the running sensor goes on with what it has.
-            log.exception("reload_failed", reason="unexpected error")
-        else:
-            self.pipeline.detector.swap(rules)
-            self._apply(config)
-            log.info("reloaded", packs=[pack.id for pack in rules.packs])
+        if self._is_live:
+            self.reloader.request(CONFIG)
         for sink in self.pipeline.sinks:
             sink.reopen()
 
@@ -170,4 +291,4 @@ class Agent:
         self._stops += 1
 
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
-        self._reload = True
+        self._hups += 1

@@ -5,27 +5,33 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import ExitStack
-from importlib import resources
-from pathlib import Path
 
 import structlog
 
 from metatap.alerts import Aggregator
 from metatap.context import Context
-from metatap.detector import Classifier, Detector, RuleSet, open_scorer, shipped_model
+from metatap.detector import Detector, RuleSet
 from metatap.errors import ConfigError, PackError
-from metatap.packs import Pack, load_folder
+from metatap.packs import Pack, Trust, Unsigned, read_folder
+from metatap.runtime.assemble import Assembler
+from metatap.runtime.models import Models
 from metatap.runtime.pipeline import Pipeline
 from metatap.runtime.settings import Config, FileSinkConfig, SinkConfig
+from metatap.runtime.shipped import shipped_packs
 from metatap.sinks import FileSink, Sink, StdoutSink
 from metatap.sources import Source, open_source
 
+__all__ = [
+    "build_context",
+    "build_pipeline",
+    "build_rules",
+    "build_sinks",
+    "build_sources",
+    "load_packs",
+    "shipped_packs",
+]
+
 log = structlog.get_logger(__name__)
-
-
-def shipped_packs() -> Path:
-    """Folder of the starter packs that come with the agent."""
-    return Path(str(resources.files("metatap.packs") / "starter"))
 
 
 def build_rules(config: Config) -> RuleSet:
@@ -38,24 +44,14 @@ def build_rules(config: Config) -> RuleSet:
         ModelError: the model is unusable.
         ConfigError: the folder of packs can't be read.
     """
-    model = open_scorer(config.model or shipped_model(), threads=config.detector.threads)
-    if isinstance(model, Classifier):
-        if config.packs is not None:
-            log.warning(
-                "packs_unused", folder=str(config.packs), reason="the model is a classifier"
-            )
-        return RuleSet.of_classes(model)
-    packs, faults = load_packs(config)
-    for fault in faults:
-        log.warning("pack_invalid", reason=str(fault))
-    rules = RuleSet.build(model, packs, config.detector.false_positive_rate)
-    if not rules.packs:
-        log.error("no_packs", folder=str(config.packs or shipped_packs()))
-    return rules
+    assembly = Assembler(Models(None)).assemble(config)
+    for _, reason in assembly.faults.get("packs", ()):
+        log.warning("pack_invalid", reason=reason)
+    return assembly.rules
 
 
 def load_packs(config: Config) -> tuple[list[Pack], list[PackError]]:
-    """The packs of the configured folder, and the faults of files that are none.
+    """The packs of the configured folder that are trusted, and the faults of other files.
 
     Raises:
         ConfigError: the folder can't be read.
@@ -63,7 +59,12 @@ def load_packs(config: Config) -> tuple[list[Pack], list[PackError]]:
     folder = config.packs or shipped_packs()
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
         raise ConfigError(f"{folder}: the folder of packs can't be read")
-    return load_folder(folder)
+    trust, faults = Trust.load(Unsigned(config.trust.unsigned), config.trust.keys)
+    try:
+        found = read_folder(folder, trust)
+    except PackError as error:
+        raise ConfigError(*error.faults) from None
+    return [*found.packs], [*faults, *found.errors]
 
 
 def build_sinks(config: Config) -> list[Sink]:
@@ -87,13 +88,16 @@ def build_sources(config: Config) -> list[Source]:
         return sources
 
 
-def build_pipeline(config: Config) -> Pipeline:
-    """The whole pipeline: model and packs first, so that nothing is read in vain.
+def build_pipeline(config: Config, rules: RuleSet) -> Pipeline:
+    """The whole pipeline.
+
+    Args:
+        config: What is asked for.
+        rules: Model and packs, made first, so that nothing is read in vain.
 
     Raises:
         MetatapError: a part can't be made; names it.
     """
-    rules = build_rules(config)
     alerts = config.alerts
     aggregator = Aggregator(
         config.sensor,

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from metatap.context import CONTEXT_VERSION
-from metatap.detector import Classifier, Model, RuleSet, open_scorer, shipped_model
+from metatap.detector import Classifier, Model, RuleSet
 from metatap.errors import ConfigError, ModelError, SourceError
+from metatap.lists import load_lists
 from metatap.packs import Pack
 from metatap.runtime.build import load_packs, shipped_packs
+from metatap.runtime.models import Models
 from metatap.runtime.settings import Config, FileSinkConfig, SinkConfig, SourceConfig
 from metatap.sources.endpoint import parse_endpoint
 from metatap.sources.open import LOGS
@@ -45,11 +47,17 @@ def check(load: Callable[[], Config]) -> Findings:
     notes.append(f"configuration: {len(config.sources)} sources, {len(config.sinks)} sinks")
     faults += [fault for item in config.sources for fault in _source_faults(item)]
     faults += [fault for item in config.sinks for fault in _sink_faults(item)]
+    if config.lists is not None:
+        lists, errors = load_lists(config.lists)
+        faults += [fault for error in errors for fault in error.faults]
+        notes.append(f"lists: {len(lists)} rules in {len(lists.files)} files")
     try:
-        model = open_scorer(config.model or shipped_model(), threads=config.detector.threads)
+        choice = Models(None).choose(config.model, config.detector.threads)
     except ModelError as error:
         faults += [*_packs(config)[1], str(error)]
         return Findings(tuple(faults), tuple(notes))
+    model = choice.serving.scorer
+    faults += [reason for _, reason in choice.faults]
     notes.append(f"model: {model.meta.name} {model.meta.version}, sha256 {model.sha256[:12]}")
     if isinstance(model, Classifier):
         if config.packs is not None:

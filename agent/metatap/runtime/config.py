@@ -15,10 +15,13 @@ from metatap.errors import ConfigError
 from metatap.runtime.entries import read_sinks, read_sources
 from metatap.runtime.options import BY_NAME, OPTIONS, PREFIX, SECTIONS, Option
 from metatap.runtime.settings import (
+    AdaptationConfig,
     AlertsConfig,
     Config,
     DetectorConfig,
     LogConfig,
+    TrustConfig,
+    WatchConfig,
 )
 from metatap.yamlfile import (
     MAX_BYTES,
@@ -34,6 +37,9 @@ from metatap.yamlfile import (
 )
 
 __all__ = ["Config", "load_config"]
+
+PATHS = ("model", "packs", "lists", "state", "trust.keys")
+"""Options that are paths, None where empty."""
 
 
 class _Setting(NamedTuple):
@@ -204,7 +210,7 @@ def _values(settings: dict[str, _Setting]) -> dict[str, Any]:
             value = read_sources(value, faults, folder.joinpath)
         elif option.name == "sinks":
             value = read_sinks(value, faults, folder.joinpath)
-        elif option.name in ("model", "packs"):
+        elif option.name in PATHS:
             value = folder / value if value else None
         values[option.name] = value
     return values
@@ -221,7 +227,10 @@ def _config(values: dict[str, Any]) -> Config:
             plain[name] = value
     return Config(
         **plain,
+        watch=WatchConfig(**sections["watch"]),
+        trust=TrustConfig(**sections["trust"]),
         detector=DetectorConfig(**sections["detector"]),
+        adaptation=AdaptationConfig(**sections["adaptation"]),
         alerts=AlertsConfig(**sections["alerts"]),
         log=LogConfig(**sections["log"]),
     )

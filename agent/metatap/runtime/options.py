@@ -7,27 +7,11 @@ come from this table.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from metatap.context.slots import ENTRIES, ENTRIES_MAX, ENTRIES_MIN
-from metatap.yamlfile import Items, Node, Scalar, kind_of, nearest, shown
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """What values an option takes.
-
-    Attributes:
-        words: In words, for the documentation.
-        read: Node → value; raises ValueError with what is wrong.
-        is_text: A value from the environment is taken as it is, not read as YAML.
-    """
-
-    words: str
-    read: Callable[[Node], Any]
-    is_text: bool = False
+from metatap.runtime.forms import Form, boolean, choice, entries, number, text, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,107 +39,6 @@ class Option:
 PREFIX = "METATAP_"
 """Start of the names of environment variables."""
 
-MAX_TEXT = 1024
-"""Characters of a text, at most."""
-
-
-def number(low: float, high: float, unit: str = "") -> Form:
-    """A number from `low` to `high`."""
-    what = f"a number of {unit}" if unit else "a number"
-
-    def read(node: Node) -> float:
-        value = _scalar(node)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"must be {what}, is {_is(node)}")
-        if not low <= value <= high:
-            raise ValueError(f"{value}: must be from {low:g} to {high:g}")
-        return float(value)
-
-    return Form(f"{what}, {low:g} to {high:g}", read)
-
-
-def whole(low: int, high: int, unit: str = "") -> Form:
-    """A whole number from `low` to `high`."""
-    what = f"a whole number of {unit}" if unit else "a whole number"
-
-    def read(node: Node) -> int:
-        value = _scalar(node)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ValueError(f"must be {what}, is {_is(node)}")
-        if not low <= value <= high:
-            raise ValueError(f"{value}: must be from {low:,} to {high:,}")
-        return value
-
-    return Form(f"{what}, {low:,} to {high:,}", read)
-
-
-def choice(*values: str) -> Form:
-    """One of some words."""
-
-    def read(node: Node) -> str:
-        text = _text(node)
-        if text not in values:
-            known = ", ".join(values)
-            raise ValueError(f"{shown(text)}: must be one of {known}{nearest(text, values)}")
-        return text
-
-    return Form(" or ".join(f"`{value}`" for value in values), read, is_text=True)
-
-
-def text(words: str, *, empty: bool = False) -> Form:
-    """A text on one line."""
-
-    def read(node: Node) -> str:
-        value = _text(node)
-        if not value and not empty:
-            raise ValueError("must not be empty")
-        if len(value) > MAX_TEXT:
-            raise ValueError(f"{len(value)} characters, at most {MAX_TEXT}")
-        if value and not value.isprintable():
-            raise ValueError(f"{shown(value)}: has characters that can't be printed")
-        return value
-
-    return Form(words, read, is_text=True)
-
-
-def boolean() -> Form:
-    """True or false."""
-
-    def read(node: Node) -> bool:
-        value = _scalar(node)
-        if not isinstance(value, bool):
-            raise ValueError(f"must be true or false, is {_is(node)}")
-        return value
-
-    return Form("`true` or `false`", read)
-
-
-def entries(words: str) -> Form:
-    """A list; its entries are read by `runtime.entries`."""
-
-    def read(node: Node) -> Items:
-        if not isinstance(node, Items):
-            raise ValueError(f"must be a list, is {kind_of(node)}")
-        return node
-
-    return Form(words, read)
-
-
-def _scalar(node: Node) -> Any:
-    return node.value if isinstance(node, Scalar) else None
-
-
-def _is(node: Node) -> str:
-    kind = kind_of(node)
-    return f"{kind} ({shown(node.text)})" if isinstance(node, Scalar) and node.text else kind
-
-
-def _text(node: Node) -> str:
-    if not isinstance(node, Scalar) or isinstance(node.value, bytes):
-        raise ValueError(f"must be text, is {kind_of(node)}")
-    return "" if node.value is None else node.text.strip()
-
-
 OPTIONS: tuple[Option, ...] = (
     Option(
         "sensor",
@@ -173,13 +56,46 @@ OPTIONS: tuple[Option, ...] = (
         "model",
         text("a path", empty=True),
         "",
-        "The model file; empty for the one that comes with the agent.",
+        "The model file, or a folder whose newest valid `.onnx` file is taken; empty for the one "
+        "that comes with the agent.",
     ),
     Option(
         "packs",
         text("a path", empty=True),
         "",
         "The folder of threat packs; empty for the starter packs that come with the agent.",
+    ),
+    Option(
+        "lists",
+        text("a path", empty=True),
+        "",
+        "The folder of allowlists and suppressions; empty for none.",
+    ),
+    Option(
+        "state",
+        text("a path", empty=True),
+        "",
+        "The folder of what the agent keeps over a restart, and of its control socket: on a local "
+        "disk, and this agent's alone; empty: nothing is kept, and `metatap status` does not work.",
+    ),
+    Option(
+        "watch.poll",
+        number(0.1, 3600, "seconds"),
+        1.0,
+        "Time between looks at model, packs and lists, for file systems that give no notice of "
+        "changes (NFS); where the system gives notice, a change is seen at once.",
+    ),
+    Option(
+        "trust.unsigned",
+        choice("allow", "warn", "refuse"),
+        "allow",
+        "What becomes of a pack without a signature; with `refuse` only signed packs are used.",
+    ),
+    Option(
+        "trust.keys",
+        text("a path", empty=True),
+        "",
+        "The folder of public keys that packs may be signed with; empty for none.",
     ),
     Option(
         "detector.threads",
@@ -205,6 +121,34 @@ OPTIONS: tuple[Option, ...] = (
         ENTRIES,
         "Hosts, pairs and services whose past is remembered, rounded up to a power of two; "
         "each takes about 100 bytes, and one no longer remembered looks new.",
+    ),
+    Option(
+        "adaptation.background",
+        whole(0, 32_768, "flows"),
+        2048,
+        "Recent flows of this network kept for setting thresholds and making heads; 0 for none, "
+        "which leaves the model's reference background.",
+    ),
+    Option(
+        "adaptation.host_share",
+        number(0.001, 1),
+        0.05,
+        "Share of that background that one originating host may have, at most, so that a busy host "
+        "is not taken for the network.",
+    ),
+    Option(
+        "adaptation.unknown_per_day",
+        number(0, 1_000_000),
+        0.0,
+        "Alerts a day of the built-in pack `unknown`, flows unlike anything on this network; 0 "
+        "leaves it off.",
+    ),
+    Option(
+        "alerts_per_day",
+        number(0, 1_000_000),
+        0.0,
+        "Alerts a day that all packs together may raise on ordinary traffic; thresholds follow "
+        "from it; 0 for no budget: `detector.false_positive_rate` holds.",
     ),
     Option(
         "alerts.window",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from metatap.alerts import Aggregator, Alert, encode_ecs
 from metatap.counters import Counters
-from metatap.detector import Detector
+from metatap.detector import Detections, Detector
 from metatap.errors import ModelError
 from metatap.flow import FlowBatch
 from metatap.sinks import Sink
 from metatap.sources import Source
+from metatap.state.history import AlertHistory
 
 MODEL_FAILED = "model_failed"
 """Reason for flows that the model could not score; the next batch is tried again."""
@@ -47,6 +48,10 @@ class Pipeline:
         sinks: Where alerts go; each gets every alert.
         tally: Running totals.
         batch_rows: Flows scored at once, at most.
+        observe: Shown each scored batch before anything is suppressed; gives what goes on.
+        opened: Told how many alerts were opened.
+        history: Keeps the alerts, None: nobody does.
+        between: Called between two batches, also when none comes: the place to change rules.
     """
 
     def __init__(
@@ -63,6 +68,10 @@ class Pipeline:
         self.sinks = tuple(sinks)
         self.tally = Tally()
         self.batch_rows = batch_rows
+        self.observe: Callable[[Detections], Detections] = lambda detections: detections
+        self.opened: Callable[[int], None] = lambda _: None
+        self.history: AlertHistory | None = None
+        self.between: Callable[[], None] = lambda: None
 
     @property
     def done(self) -> bool:
@@ -81,9 +90,12 @@ class Pipeline:
         rows = sum(self._read(source, 0.0) for source in self.sources)
         if rows:
             return rows
+        self.between()
         self._write(self.aggregator.expire())
         for sink in self.sinks:
             sink.retry()
+        if self.history is not None:
+            self.history.flush()
         for source in self.sources:
             rows = self._read(source, timeout / len(self.sources))
             if rows:
@@ -95,7 +107,8 @@ class Pipeline:
         return sum(source.discard(reason) for source in self.sources)
 
     def process(self, batch: FlowBatch) -> None:
-        """Score one batch and write what it gave rise to."""
+        """Score one batch, with one set of rules, and write what it gave rise to."""
+        self.between()
         begin = time.perf_counter()
         for chunk in batch.chunks(self.batch_rows):
             try:
@@ -104,7 +117,9 @@ class Pipeline:
                 self.detector.flows.drop(MODEL_FAILED, chunk.rows)
                 log.error("flows_unscored", flows=chunk.rows, reason=str(error))  # noqa: TRY400
                 continue
-            self._write(self.aggregator.add(detections))
+            before = self.aggregator.opened
+            self._write(self.aggregator.add(self.observe(detections)))
+            self.opened(self.aggregator.opened - before)
         self._write(self.aggregator.expire())
         self.tally.flows += batch.rows
         self.tally.busy += time.perf_counter() - begin
@@ -121,6 +136,8 @@ class Pipeline:
         for sink in self.sinks:
             sink.flush()
             sink.close()
+        if self.history is not None:
+            self.history.close()
 
     def stages(self) -> dict[str, Counters]:
         """Counters of every stage, in the order of the path, by name and unit."""
@@ -132,6 +149,8 @@ class Pipeline:
         counters["aggregator.hits"] = self.aggregator.hits
         for at, sink in enumerate(self.sinks):
             counters[f"sink.{at}.alerts"] = sink.alerts
+        if self.history is not None:
+            counters["history.alerts"] = self.history.alerts
         return counters
 
     def _read(self, source: Source, timeout: float) -> int:
@@ -147,4 +166,6 @@ class Pipeline:
         lines = [encode_ecs(alert) for alert in alerts]
         for sink in self.sinks:
             sink.write(lines)
+        if self.history is not None:
+            self.history.add(alerts, lines)
         self.tally.alerts += len(lines)

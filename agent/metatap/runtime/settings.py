@@ -91,15 +91,60 @@ class LogConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchConfig:
+    """Options of watching files.
+
+    Attributes:
+        poll: Seconds between looks at the folders.
+    """
+
+    poll: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrustConfig:
+    """Options of signatures.
+
+    Attributes:
+        unsigned: What becomes of a pack without a valid signature.
+        keys: Folder of public keys, None for none.
+    """
+
+    unsigned: Literal["allow", "warn", "refuse"]
+    keys: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptationConfig:
+    """Options of adapting to the network.
+
+    Attributes:
+        background: Flows of the network kept, 0 for none.
+        host_share: Share of one originating host, at most.
+        unknown_per_day: Alerts a day of the pack `unknown`, 0 for none.
+    """
+
+    background: int
+    host_share: float
+    unknown_per_day: float
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration.
 
     Attributes:
         sensor: Name of the sensor in alerts.
         sources: What to read; at least one.
-        model: The model file, None for the shipped one.
+        model: The model file or a folder of model files, None for the shipped one.
         packs: Folder of threat packs, None for the shipped ones.
+        lists: Folder of allowlists and suppressions, None for none.
+        state: Folder of what is kept over a restart, None: nothing is kept.
+        watch: Watching files.
+        trust: Signatures of packs.
         detector: Scoring.
+        adaptation: Adapting to the network.
+        alerts_per_day: Alerts a day on ordinary traffic, 0 for no budget.
         alerts: Aggregation.
         sinks: Where alerts go; at least one.
         log: The agent's own log.
@@ -110,7 +155,13 @@ class Config:
     sources: tuple[SourceConfig, ...]
     model: Path | None
     packs: Path | None
+    lists: Path | None
+    state: Path | None
+    watch: WatchConfig
+    trust: TrustConfig
     detector: DetectorConfig
+    adaptation: AdaptationConfig
+    alerts_per_day: float
     alerts: AlertsConfig
     sinks: tuple[SinkConfig, ...]
     log: LogConfig

@@ -37,7 +37,14 @@ Its `destination` and `metatap.flow` are those of its first flow.
 
 Explanations take at most 5 % of the time, beyond half a second saved up for a burst, but one alert
 of each pack a minute is explained in any case. The others lack `metatap.reasons` and
-`event.reason`.
+`event.reason`; the example they are most like and how unusual they are is said of all.
+
+## Why
+`metatap.nearest.flow` is the example of the pack that the flow is most like, under the same names
+as `metatap.flow`, so both can be held side by side. `metatap.reasons` is what moved the score
+most, `metatap.over` how far it is over the threshold, `metatap.unusual` how many flows of the
+background score as high, `metatap.pivot` how to find the flow's lines in Zeek's logs. `metatap
+explain` prints all of it: [explain.md](explain.md) says how it is found.
 
 `network.community_id` is the one Zeek logs. The specification differs from Zeek 8.0 where a host
 talks to itself, and Zeek's is taken there. A transport that is neither TCP, UDP nor ICMP has none.

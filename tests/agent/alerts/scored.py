@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from metatap.detector import Detections, Explanation, Reason, RuleSet
+from metatap.detector.explanation import Unusual
 from metatap.flow import from_rows
 from metatap.packs import Pack, Severity
 
@@ -120,6 +121,16 @@ EXPLANATION = Explanation(
             text="not: SSH login succeeded",
         ),
     ),
+    nearest_flow={
+        "uid": "C1",
+        "id.resp_p": 22,
+        "proto": "tcp",
+        "service": "ssh",
+        "duration": 2.1,
+        "ssh.auth_attempts": 6,
+        "ssh.client": "SSH-2.0-libssh_0.9",
+    },
+    unusual=Unusual(background=2000, at_or_above=0, source="reference"),
 )
 
 

@@ -33,7 +33,7 @@ from metatap.packs import Severity
 
 def _leaves(value: Any, name: str = "") -> list[tuple[str, Any]]:
     """Dotted names with their values; a list's entries are looked into, arrays stay whole."""
-    if name == "metatap.flow":
+    if name in {"metatap.flow", "metatap.nearest.flow"}:
         return [(name, value)]
     if isinstance(value, dict):
         return [
@@ -125,10 +125,22 @@ def test_what_an_alert_says() -> None:
     assert document["network"]["direction"] == "inbound"
     assert document["zeek"] == {"session_id": "CHhAvVGS1DHFjwGM9"}
     assert document["metatap"]["nearest"]["uid"] == "C1"
+    assert document["metatap"]["nearest"]["flow"]["ssh.auth_attempts"] == 6
+    assert document["metatap"]["flow"]["ssh.auth_attempts"] == 4
+    assert document["metatap"]["over"] == 1.0
+    assert document["metatap"]["unusual"] == {
+        "one_in": 2000.0,
+        "at_or_above": 0,
+        "background": 2000,
+        "source": "reference",
+        "text": "fewer than 1 in 2,000 flows of the model's background score as high",
+    }
+    assert document["metatap"]["pivot"]["filter"] == 'uid == "CHhAvVGS1DHFjwGM9"'
     assert document["metatap"]["flow"]["id.orig_h"] == "10.0.0.1"
     assert document["message"] == (
         "SSH brute force: 10.0.0.1 → 10.0.0.2:22 (ssh); most like example C1 of pack "
-        "ssh-bruteforce; score 2.00 over threshold 1.00; SSH authentication attempts 4 "
+        "ssh-bruteforce; score 2.00 over threshold 1.00; fewer than 1 in 2,000 flows of the "
+        "model's background score as high; SSH authentication attempts 4 "
         "(typical 1), not: SSH login succeeded."
     )
 
@@ -190,6 +202,7 @@ def test_without_an_explanation_the_rest_is_there() -> None:
     alert = replace(example_alert(), explanation=replace(EXPLANATION, reasons=()))
     document = ecs_document(alert)
     _check(msgspec.json.decode(encode_ecs(alert)))
+    assert document["metatap"]["nearest"].pop("flow") == EXPLANATION.nearest_flow
     assert document["metatap"]["nearest"] == {"index": 0, "uid": "C1", "distance": 0.25}
     assert document["metatap"]["score"] == 2.0
     assert "reasons" not in document["metatap"]
@@ -247,8 +260,8 @@ def test_times_are_utc_to_the_millisecond() -> None:
 
 
 def test_the_alert_is_a_record_of_its_own() -> None:
-    """It survives JSON, so that open alerts can be kept on disk."""
-    alert = example_alert()
+    """It survives JSON, so that open alerts can be kept on disk; features are kept beside it."""
+    alert = replace(example_alert(), features=None)
     assert msgspec.json.decode(msgspec.json.encode(alert), type=Alert) == alert
 
 

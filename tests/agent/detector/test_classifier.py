@@ -35,7 +35,13 @@ from tests.agent.detector.exported import (
 from metatap.demo import read_labels
 from metatap.detector import Classifier, Model, RuleSet, open_model, open_scorer
 from metatap.detector.classes import parse_description
-from metatap.detector.classifier import DESCRIPTION
+from metatap.detector.classifier import (
+    DESCRIPTION,
+    NOT_FINITE,
+    NOT_ONE,
+    OUT_OF_RANGE,
+    _faults,
+)
 from metatap.errors import ModelError
 from metatap.features import NAMES
 from metatap.runtime.build import build_rules
@@ -197,7 +203,7 @@ def test_score_check_and_evaluate(
         tmp_path / "p.yaml",
     )  # fmt: skip
     assert taught.returncode == 1
-    assert "metatap.contract: missing" in taught.stderr
+    assert str(path) in taught.stderr
 
 
 def test_the_description_may_stand_inside(
@@ -392,14 +398,63 @@ def graph_of(path: Path, nodes: list[onnx.NodeProto], name: str = "x") -> Path:
     )
 
 
-@pytest.mark.parametrize("row", [[3.0, -3.0], [1.0, 1.0]])
-def test_what_turns_out_to_be_no_probability_is_refused(row: list[float], tmp_path: Path) -> None:
-    """A linear model that looks like one on zeros: no flow is scored with what it gives."""
+WRONG = {
+    NOT_FINITE: [[np.inf, 0.0], [1e38, -np.inf]],
+    OUT_OF_RANGE: [[3.0, -3.0], [-0.6, 0.6], [9.0, 0.0]],
+    NOT_ONE: [[0.4, 0.4], [-0.4, 0.0]],
+}
+"""Reason → rows that, with a half added to each value, are no probabilities for it."""
+
+
+def test_a_flow_without_probabilities_is_unscored_and_no_other(tmp_path: Path) -> None:
+    """A linear model that looks like a classifier on zeros: its fault costs the batch no flow."""
     model = loaded(graph_of(tmp_path, [onnx.helper.make_node("Add", ["x", "half"], ["p"])]))
     heads = RuleSet.of_classes(model).heads
-    assert model.score(np.zeros((3, 2), np.float32), heads)[0].tolist() == [[0.5]] * 3
-    with pytest.raises(ModelError, match="output p: no probabilities"):
-        model.score(np.array([[0, 0], row], np.float32), heads)
+    good = [[0.0, 0.0], [0.25, -0.25]]
+    for reason, rows in WRONG.items():
+        scores, found = model.score(np.array([good[0], *rows, good[1]], np.float32), heads)
+        assert scores[[0, -1], 0].tolist() == [0.5, 0.25]
+        assert np.isnan(scores[1:-1]).all()
+        assert model.why_unscored(found) == {reason: len(rows)}
+    every = [row for rows in WRONG.values() for row in rows]
+    scores, found = model.score(np.array(every, np.float32), heads)
+    assert np.isnan(scores).all()
+    assert model.why_unscored(found) == {reason: len(rows) for reason, rows in WRONG.items()}
+    scores, found = model.score(np.array(good, np.float32), heads)
+    assert not model.why_unscored(found)
+
+
+@given(
+    st.lists(st.floats(0, 1, width=32) | st.floats(width=32), min_size=1, max_size=30),
+)
+def test_a_row_is_scored_if_and_only_if_it_is_of_probabilities(values: list[float]) -> None:
+    """Whatever the numbers: the reasons part the rows, and count each once."""
+    column = np.array(values, np.float32)
+    found = np.stack([column, np.float32(1) - column], 1)
+    faults = _faults(found)
+    times = np.sum(list(faults.values()), axis=0)
+    assert times.max() <= 1
+    assert not times[(column >= 0) & (column <= 1)].any()
+    assert times[~((column >= -0.01) & (column <= 1.01))].all()
+    assert (faults[NOT_FINITE] == ~np.isfinite(found).all(1)).all()
+
+
+def test_an_output_of_another_shape_is_the_fault_of_the_batch(tmp_path: Path) -> None:
+    """A model that drops rows: none of them can be told from another."""
+    constants = {"start": -2, "end": 2**31 - 1, "axis": 0}
+    nodes = [
+        *(
+            onnx.helper.make_node("Constant", [], [name], value_ints=[value])
+            for name, value in constants.items()
+        ),
+        onnx.helper.make_node("Add", ["x", "half"], ["y"]),
+        onnx.helper.make_node("Slice", ["y", *constants], ["p"]),
+    ]
+    model = loaded(graph_of(tmp_path, nodes))
+    heads = RuleSet.of_classes(model).heads
+    assert model.score(np.zeros((2, 2), np.float32), heads)[0].tolist() == [[0.5]] * 2
+    with pytest.raises(ModelError, match=r"output p: shape \[2, 2\], not \[3, 2\]"):
+        model.score(np.zeros((3, 2), np.float32), heads)
 
 
 def test_names_of_a_graph_are_shown_on_one_line_and_short(tmp_path: Path) -> None:

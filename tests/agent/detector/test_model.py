@@ -238,3 +238,20 @@ def test_a_background_beyond_what_32_bits_sum_is_refused(model: Model) -> None:
         model.adapt(some_flows(5), np.ones(5, np.float32), ground)
     head = model.adapt(some_flows(5), np.ones(5, np.float32), ground[:-1])
     assert np.isfinite(head).all()
+
+
+def test_outputs_of_another_shape_are_refused(tmp_path: Path) -> None:
+    """A graph that gives each row twice is named as such, whatever its declared shapes."""
+    proto = onnx.load(shipped_model())
+    for node in proto.graph.node:
+        for at, name in enumerate(node.output):
+            if name == "score":
+                node.output[at] = "once"
+        for at, name in enumerate(node.input):
+            if name == "score":
+                node.input[at] = "once"
+    proto.graph.node.append(onnx.helper.make_node("Concat", ["once", "once"], ["score"], axis=0))
+    path = tmp_path / "twice.onnx"
+    onnx.save(proto, path)
+    with pytest.raises(ModelError, match=r"output score: shape \[16, 8\], not \[8, 8\]"):
+        Model(path)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 from sklearn.metrics import average_precision_score
+from structlog.testing import capture_logs
 from tests.agent.offline.written import (
     LABELS,
     OFFICE,
@@ -30,7 +31,18 @@ from metatap.offline.evaluate import evaluate
 from metatap.offline.figures import Evaluation, Figure
 from metatap.offline.judged import Judged, hold_against_labels
 from metatap.offline.kept import open_kept
-from metatap.offline.labels import BENIGN, MALICIOUS, FieldLabels, FileLabels, Label, Tally
+from metatap.offline.labels import (
+    BENIGN,
+    MALICIOUS,
+    MAX_GROUPS,
+    MAX_TEXTS,
+    OTHER,
+    FieldLabels,
+    FileLabels,
+    Label,
+    LabelReader,
+    Tally,
+)
 from metatap.offline.metrics import wilson
 from metatap.offline.scoring import ScoredBatch, score_batches
 from metatap.offline.stream import open_sources, read
@@ -359,9 +371,60 @@ def test_bad_labels_are_named(tmp_path: Path) -> None:
         FileLabels(path)
 
 
+def test_label_lines_that_say_nothing_of_a_flow_are_named(tmp_path: Path) -> None:
+    """A label without a uid, or with a field too many, is not passed over; an empty line is."""
+    path = tmp_path / "labels.csv"
+    path.write_text("uid,label\nC1,benign\n,malicious\n")
+    with pytest.raises(MetatapError, match=r"labels\.csv:3: a label without a uid"):
+        FileLabels(path)
+    path.write_text("uid,label,family\nC1,malicious,scan, slow\n")
+    with pytest.raises(MetatapError, match=r"labels\.csv:2: more fields than columns"):
+        FileLabels(path)
+    path.write_text("uid,label\nC1,benign\n,\n\n")
+    assert len(FileLabels(path)) == 1
+
+
+def test_labels_that_are_others_for_each_flow_do_not_pile_up(tmp_path: Path) -> None:
+    """Texts beyond a bound are counted as one; as many families are an error."""
+    log = write_conn(
+        tmp_path / "conn.log",
+        [conn_line(at, label=f"other {at}") for at in range(MAX_TEXTS + 50)],
+    )
+    labels = FieldLabels("label", None)
+    for source in open_kept([str(log)], labels.fields):
+        for batch in read(source):
+            labels.of(source, batch, np.arange(batch.rows))
+    unknown = labels.tally().unknown
+    assert len(unknown) == MAX_TEXTS + 1
+    assert unknown[OTHER] == 50
+    reader = LabelReader(MALICIOUS)
+    for at in range(MAX_GROUPS):
+        reader.read("malicious", f"family {at}")
+    reader.read("malicious", "family 0")
+    with pytest.raises(MetatapError, match="more than 10,000 different families, new"):
+        reader.read("malicious", "new")
+
+
 def test_a_recording_has_no_fields() -> None:
     """Labels from a field need a log; the error says what else there is."""
     with pytest.raises(SourceError, match="not a log"):
         open_kept([str(OFFICE)], ("label",))
     with pytest.raises(SourceError, match="live"):
         open_kept(["zeek+tcp://127.0.0.1:5555"], ("label",))
+
+
+def test_files_with_labels_are_looked_for_once(tmp_path: Path) -> None:
+    """What a source says as it looks for its files, it says once; of a folder, of a file."""
+    log = write_conn(tmp_path / "conn.log", [conn_line(1)])
+    (tmp_path / "conn.log.zst").write_bytes(b"")
+    for place, event in ((tmp_path, "logs_not_read"), (log, "logs_beside")):
+        with capture_logs() as logs:
+            (source,) = open_kept([str(place)], ("uid",))
+            assert sum(batch.rows for batch in read(source)) == 1
+        assert [entry["event"] for entry in logs] == [event]
+
+
+def test_a_log_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """It is not called a recording."""
+    with pytest.raises(SourceError, match=r"conn\.log: no such file"):
+        open_kept([str(tmp_path / "conn.log")], ("label",))

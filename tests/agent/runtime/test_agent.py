@@ -3,82 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import json
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from importlib import resources
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-import zmq
+from tests.agent.runtime.running import RECORDING, Running, documents, wait_until
 
 from metatap.demo import read_labels
 from metatap.flow import from_rows
-from metatap.runtime.build import shipped_packs
 from metatap.sources.encode import flows_message
 from metatap.sources.messages import Header
 from metatap.sources.recording_file import Record, RecordingReader
 from metatap.sources.replay import replay_to_zmq
-
-RECORDING = Path(str(resources.files("metatap.demo") / "data" / "branch.mtrec"))
-
-
-class Running:
-    """An agent process, its files and a publisher that plays Zeek."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.alerts = folder / "alerts.jsonl"
-        self.log = folder / "agent.log"
-        self.config = folder / "metatap.yaml"
-        self.packs = folder / "packs"
-        self.packs.mkdir()
-        for path in shipped_packs().glob("*.yaml"):
-            (self.packs / path.name).write_bytes(path.read_bytes())
-        self.write_config()
-        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.publisher = self.context.socket(zmq.XPUB)
-        self.publisher.linger = 10_000
-        with self.log.open("wb") as stream:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "metatap", "run", "--config", str(self.config)],
-                stderr=stream,
-            )
-        self.publisher.connect(f"ipc://{folder}/zeek.ipc")
-
-    def write_config(self, **changes: Any) -> None:
-        config = {
-            "sensor": "test",
-            "sources": [{"url": f"zeek+ipc://{self.folder}/zeek.ipc?bind=1"}],
-            "packs": str(self.packs),
-            "sinks": [{"type": "file", "path": str(self.alerts)}],
-            "log": {"format": "json"},
-        }
-        self.config.write_text(yaml.safe_dump(config | changes), encoding="utf-8")
-
-    def events(self) -> list[dict[str, Any]]:
-        lines = self.log.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
-
-    def wait_for(self, event: str) -> dict[str, Any]:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            for found in self.events():
-                if found["event"] == event:
-                    return found
-            time.sleep(0.05)
-        raise AssertionError(f"no {event} in {self.log.read_text(encoding='utf-8')}")
-
-    def end(self) -> dict[str, Any]:
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(30) == 0, self.log.read_text(encoding="utf-8")
-        return self.wait_for("agent_stopped")
 
 
 @pytest.fixture
@@ -87,10 +28,7 @@ def agent(tmp_path: Path) -> Iterator[Running]:
     try:
         yield running
     finally:
-        running.process.kill()
-        running.process.wait()
-        running.publisher.close(linger=0)
-        running.context.term()
+        running.free()
 
 
 BUSY = {
@@ -102,17 +40,6 @@ BUSY = {
     "proto": "tcp",
     "partial": False,
 }
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def documents(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def test_flows_become_alerts_and_term_drains(agent: Running) -> None:

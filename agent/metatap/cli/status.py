@@ -1,0 +1,110 @@
+"""`metatap status`: what a running agent does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from metatap.cli.agent import agent_options, state_folder
+from metatap.runtime.control import ask
+
+
+@click.command("status")
+@agent_options
+@click.option("--json", "as_json", is_flag=True, help="The whole document, as JSON.")
+def command(config_path: Path | None, state: Path | None, *, as_json: bool) -> None:
+    """Show what a running agent does: model, packs, lists, sources, counters, faults."""
+    document = ask(state_folder(config_path, state), "status")
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+        return
+    for line in lines(document):
+        click.echo(line)
+
+
+def lines(document: dict[str, Any]) -> Iterator[str]:
+    """The document for people."""
+    yield (
+        f"metatap {document['version']} on {document['sensor']}, process {document['pid']}, "
+        f"since {_time(document['since'])}"
+    )
+    yield f"{document['flows']:,} flows scored, {document['alerts']:,} alert events written"
+    model = document["model"]
+    yield f"model {model['name']} {model['version']}, sha256 {model['sha256'][:12]}"
+    yield f"  {model['path']}, since {_time(model['since'])}"
+    if model["rolled_back"]:
+        yield "  by rollback: stays until a new model file arrives"
+    yield from _packs(document)
+    yield from _lists(document["lists"])
+    yield from _adaptation(document["adaptation"])
+    yield from _reload(document)
+    yield from _stages(document["stages"])
+    for dropped in (document["state"] or {}).get("dropped", []):
+        yield f"state dropped: {dropped}"
+
+
+def _packs(document: dict[str, Any]) -> Iterator[str]:
+    packs = document["packs"]
+    states = [pack["state"] for pack in packs]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    yield f"packs: {counts or 'none'} (thresholds: {document['thresholds']})"
+    for pack in packs:
+        threshold = "" if pack["threshold"] is None else f", threshold {pack['threshold']:.2f}"
+        signed = f", signed by {pack['signed_by']}" if pack["signed_by"] else ""
+        reason = f": {pack['reason']}" if pack["reason"] else ""
+        yield f"  {pack['id']}: {pack['state']}{threshold}{signed}{reason}"
+
+
+def _lists(lists: dict[str, Any]) -> Iterator[str]:
+    yield (
+        f"lists: {lists['rules']:,} rules in {len(lists['files'])} files, "
+        f"{lists['expired_count']} expired, {lists['suppressed']:,} hits suppressed"
+    )
+    for rule in lists["by_rule"]:
+        if rule["hits"] or rule["aggregates"]:
+            yield f"  {rule['id']}: {rule['hits']:,} hits, {rule['reason']}"
+
+
+def _adaptation(known: dict[str, Any]) -> Iterator[str]:
+    if known["fault"]:
+        yield f"adaptation: ended: {known['fault']}"
+        return
+    ground, alerts = known["background"], known["alerts_a_day"]
+    expected = "no budget" if alerts["expected"] is None else f"{alerts['expected']} expected"
+    yield (
+        f"adaptation: {ground['flows']:,} flows of {ground['hosts']:,} hosts, drift: "
+        f"{known['drift']}, alerts a day: {alerts['realised']} ({expected})"
+    )
+
+
+def _reload(document: dict[str, Any]) -> Iterator[str]:
+    reload = document["reload"]
+    failed = ", ".join(f"{count} {kind}" for kind, count in reload["failed"].items()) or "none"
+    yield f"changes: {reload['swaps']} taken, {reload['rollbacks']} rollbacks, faults: {failed}"
+    for fault in document["faults"]:
+        yield f"  {fault['kind']}, since {_time(fault['since'])}: {_first(fault['reason'])}"
+    last = reload["last_fault"]
+    if last is not None and not document["faults"]:
+        what = f"{last['kind']}, {_time(last['since'])}: {_first(last['reason'])}"
+        yield f"  last, mended since: {what}"
+
+
+def _stages(stages: dict[str, Any]) -> Iterator[str]:
+    for name, counts in stages.items():
+        dropped = ", ".join(f"{units:,} {why}" for why, units in counts["dropped"].items())
+        yield f"{name}: {counts['received']:,} received, dropped: {dropped or 'none'}"
+
+
+def _first(reason: str) -> str:
+    """The first of several faults, and how many there are."""
+    first, *others = reason.splitlines() or [""]
+    return f"{first} (and {len(others)} more)" if others else first
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

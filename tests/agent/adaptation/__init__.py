@@ -1,0 +1,1 @@
+"""Adaptation: the background, the budget, drift and what is unknown."""
