@@ -35,9 +35,11 @@ def connect(path: Path, wait: float) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         _prepare(connection)
-    except (sqlite3.Error, UnusableError) as error:
+    except (sqlite3.Error, UnicodeDecodeError, UnusableError) as error:
         connection.close()
-        if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        # A plain SQLITE_ERROR is the file's: the statements are always the same ones.
+        if isinstance(error, sqlite3.OperationalError) and code & 0xFF != sqlite3.SQLITE_ERROR:
             raise
         raise UnusableError(str(error)) from None
     return connection

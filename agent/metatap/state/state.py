@@ -50,6 +50,10 @@ _SCHEMA = (
 log = structlog.get_logger(__name__)
 
 
+_FAULTS = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What a damaged file gives rise to; SQLite's message of it may quote bytes that are no text."""
+
+
 class State:
     """The contents an agent keeps; usable from several threads.
 
@@ -104,14 +108,14 @@ class State:
         with self._guard:
             try:
                 return self._put(name, digest, content)
-            except sqlite3.DatabaseError as error:
+            except _FAULTS as error:
                 if not _is_broken(error):
                     self._drop(name, f"not written: {error}")
                     return False
                 self._set_aside(str(error))
             try:
                 return self._put(name, digest, content)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 self._drop(name, f"not written: {error}")
                 return False
 
@@ -124,7 +128,7 @@ class State:
                 row = self._connection.execute(
                     "SELECT digest, content FROM kept WHERE name = ?", (name,)
                 ).fetchone()
-            except sqlite3.DatabaseError as error:
+            except _FAULTS as error:
                 if _is_broken(error):
                     self._set_aside(str(error))
                 else:
@@ -178,7 +182,7 @@ class State:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._check(was_empty=was_empty)
-        except sqlite3.DatabaseError as error:
+        except _FAULTS as error:
             self._disconnect()
             if _is_broken(error):
                 raise _UnusableError(str(error)) from None
@@ -277,9 +281,17 @@ def _is_sound(name: object, digest: object, content: object) -> bool:
     return _digest(name, content) == digest
 
 
-def _is_broken(error: sqlite3.Error) -> bool:
-    """Whether the file itself is at fault, not its disk or its permissions."""
-    codes = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA)
+def _is_broken(error: Exception) -> bool:
+    """Whether the file itself is at fault, not its disk or its permissions.
+
+    A plain SQLITE_ERROR is the file's too: the statements are always the same ones.
+    """
+    codes = (
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_SCHEMA,
+        sqlite3.SQLITE_ERROR,
+    )
     code = getattr(error, "sqlite_errorcode", None)
     return (code & 0xFF) in codes if code is not None else True
 

@@ -201,6 +201,18 @@ def test_another_schema_is_set_aside_not_guessed_at(tmp_path: Path, opened: Open
         assert opened().dropped == []
 
 
+def test_a_header_of_an_unknown_format_is_set_aside(tmp_path: Path, opened: Open) -> None:
+    """SQLite calls that a plain error, as it would a wrong statement."""
+    opened().close()
+    path = tmp_path / "history.db"
+    content = bytearray(path.read_bytes())
+    content[44:48] = (9).to_bytes(4, "big")
+    path.write_bytes(content)
+    history = opened()
+    assert len(history.dropped) == 1
+    assert "set aside" in history.dropped[0]
+
+
 def test_a_file_that_breaks_while_it_is_open_is_set_aside(tmp_path: Path, opened: Open) -> None:
     """The alerts at hand are in the new one."""
     history = opened()

@@ -145,6 +145,23 @@ def test_a_newer_schema_is_set_aside(tmp_path: Path) -> None:
     state.close()
 
 
+def test_a_header_of_an_unknown_format_is_set_aside(tmp_path: Path) -> None:
+    """SQLite calls that a plain error, as it would a wrong statement."""
+    state = State.open(tmp_path)
+    assert state.put("a", b"content")
+    state.close()
+    path = tmp_path / FILE
+    content = bytearray(path.read_bytes())
+    content[44:48] = (9).to_bytes(4, "big")
+    path.write_bytes(content)
+    state = State.open(tmp_path)
+    assert state.get("a") is None
+    assert any("set aside" in one for one in state.dropped)
+    assert state.put("a", b"anew")
+    state.close()
+    assert (tmp_path / (FILE + ASIDE)).exists()
+
+
 def test_a_changed_content_is_dropped_alone(tmp_path: Path) -> None:
     """A content whose digest does not fit is None and named; the others are there."""
     state = State.open(tmp_path)
