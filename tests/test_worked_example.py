@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.console import ROOT, prepare, run, steps
+
 PAGE = ROOT / "docs" / "offline.md"
 
 DECIMALS = re.compile(r"\d+\.\d+|N(?= flows/s)|[\d,]+(?= flows/s)")
-
-
-def blocks() -> list[str]:
-    """The page's blocks of commands with their output."""
-    return re.findall(r"^```console\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
-
-
-def steps() -> list[tuple[str, list[str]]]:
-    """Each command with the lines of output shown; what was wrapped is one line again."""
-    found: list[tuple[str, list[str]]] = []
-    for block in blocks():
-        text = block.replace("\\\n", " ")
-        for line in text.splitlines():
-            if line.startswith("$ "):
-                found.append((line[2:], []))
-            elif line.startswith("    "):
-                found[-1][1][-1] += f" {line.strip()}"
-            else:
-                found[-1][1].append(line)
-    return found
 
 
 def plain(line: str) -> str:
@@ -41,21 +19,12 @@ def plain(line: str) -> str:
 
 def test_the_example_gives_what_the_page_shows(tmp_path: Path) -> None:
     """Every line shown is printed: who is recognised, what sets a flow apart, what is found."""
-    for name in ("agent", "tests"):
-        (tmp_path / name).symlink_to(ROOT / name)
+    prepare(tmp_path)
     (tmp_path / "build" / "example").mkdir(parents=True)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    shown = steps()
+    shown = steps(PAGE)
     assert len(shown) == 5
     for command, lines in shown:
-        done = subprocess.run(
-            ["sh", "-c", command],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=tmp_path,
-            env=os.environ | {"PATH": path, "LC_ALL": "C.UTF-8"},
-        )
+        done = run(command, tmp_path)
         assert done.returncode == 0, done.stderr
         printed = {plain(line) for line in (done.stdout + done.stderr).splitlines()}
         missing = [line for line in map(plain, lines) if line and line not in printed]

@@ -95,7 +95,7 @@ def report_of(event: Mapping[str, Any]) -> Report:
     example = _example(event)
     check = tuple(hints(_techniques(event), str(flow.get("service", ""))))
     distance = _at(event, "metatap.nearest.distance")
-    reasons = _at(event, "metatap.reasons")
+    reasons = _list(event, "metatap.reasons")
     pivots = {name: _text(event, field) for name, field in PIVOTS.items()}
     return Report(
         sentence=_sentence(event, flow, unusual, example, check[0]),
@@ -109,7 +109,7 @@ def report_of(event: Mapping[str, Any]) -> Report:
         example=example,
         distance=float(distance) if isinstance(distance, int | float) else None,
         values=side_by_side(flow, example_flow),
-        reasons=tuple(item for item in reasons or () if isinstance(item, dict)),
+        reasons=tuple(item for item in reasons if isinstance(item, dict)),
         check=check,
         pivots={name: text for name, text in pivots.items() if text},
     )
@@ -146,11 +146,10 @@ def _example(event: Mapping[str, Any]) -> str:
 
 def _techniques(event: Mapping[str, Any]) -> list[str]:
     """Sub-techniques, then the techniques that none of them stands for."""
-    below = _at(event, "threat.technique.subtechnique.id")
-    names = [str(name) for name in below] if isinstance(below, list) else []
-    plain = _at(event, "threat.technique.id")
+    names = [str(name) for name in _list(event, "threat.technique.subtechnique.id")]
     told = {name.partition(".")[0] for name in names}
-    return names + [str(name) for name in plain or () if str(name) not in told]
+    plain = [str(name) for name in _list(event, "threat.technique.id")]
+    return names + [name for name in plain if name not in told]
 
 
 def _at(event: Mapping[str, Any], path: str) -> Any:
@@ -161,6 +160,11 @@ def _at(event: Mapping[str, Any], path: str) -> Any:
             return None
         found = found.get(name)
     return found
+
+
+def _list(event: Mapping[str, Any], path: str) -> list[Any]:
+    found = _at(event, path)
+    return found if isinstance(found, list) else []
 
 
 def _text(event: Mapping[str, Any], path: str) -> str:

@@ -120,8 +120,8 @@ def _write(config: Config, stored: Stored, into: Path | None, *, anyway: bool) -
             draft.keep()
     if not is_written:
         say(
-            f"{out}: not written: with this counter-example the pack {ready.reason}; --anyway "
-            "writes it all the same"
+            f"{out}: not written: with this counter-example the pack {ready.reason} (on the "
+            "model's own background); --anyway writes it all the same"
         )
         return False
     _say_written(out, edited, pack)
@@ -130,7 +130,8 @@ def _write(config: Config, stored: Stored, into: Path | None, *, anyway: bool) -
     under = "under" if score < ready.threshold else "still over"
     _print(
         f"the flow scored {stored.score:.2f} over {stored.threshold:.2f}; with the "
-        f"counter-example it scores {score:.2f}, {under} the threshold {ready.threshold:.2f}"
+        f"counter-example it scores {score:.2f}, {under} the threshold "
+        f"{ready.threshold:.2f} of the model's own background"
     )
     return True
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from metatap.bounded import read_bounded
 from metatap.detector.classes import Description, parse_description
 from metatap.detector.contract import OFF, require_probabilities
 from metatap.detector.onnx_file import SHOWN, OnnxFile
@@ -170,8 +171,7 @@ def _description(file: OnnxFile) -> tuple[bytes, str]:
         return text.encode("utf-8", "surrogateescape"), f"{file.path}: {DESCRIPTION}"
     path = description_path(file.path)
     try:
-        with path.open("rb") as stream:
-            return stream.read(MAX_BYTES + 1), str(path)
+        return read_bounded(path, MAX_BYTES), str(path)
     except OSError as error:
         raise ModelError(f"{path}: can't be read: {error.strerror}") from None
 

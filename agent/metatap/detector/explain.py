@@ -125,13 +125,14 @@ def how_unusual(rules: RuleSet, pack: int, scores: FloatArray) -> list[Unusual |
         scores: float32 [n], of the n flows by this pack.
 
     Returns:
-        One for each flow; None where the rules know no background.
+        One for each flow; None where the rules know no background, or the pack's scores are not
+        of a head.
     """
     found = _background(rules)
-    if found is None:
+    head = rules.heads[:, pack]
+    if found is None or not head.any():
         return [None] * len(scores)
     ground, source = found
-    head = rules.heads[:, pack]
     own = np.sort(ground @ head[:-1] + head[-1])
     above = len(own) - np.searchsorted(own, scores, "left")
     return [Unusual(len(own), int(count), source) for count in above]

@@ -118,14 +118,7 @@ def tell(states: Sequence[PackStatus], cache: ReadyCache | None) -> None:
 
 def _loaded(pack: Pack, found: Ready | str) -> PackStatus:
     """A pack that was read: quarantined, or in the shadow."""
-    status = PackStatus(
-        pack.id,
-        pack.path,
-        pack.sha256,
-        PackState.SHADOW,
-        support=pack.flows.rows,
-        signed_by=pack.signed_by,
-    )
+    status = PackStatus.of(pack, PackState.SHADOW)
     if isinstance(found, str):
         return _quarantined(status, Fault.HEAD, found)
     status = replace(status, threshold=found.threshold, recognised=found.recognised)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from metatap.bounded import read_bounded
 from metatap.detector.contract import MAX_FILE_BYTES
 from metatap.errors import ModelError
 from metatap.yamlfile import shown
@@ -70,8 +71,7 @@ class OnnxFile:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
+        content = read_bounded(path, MAX_FILE_BYTES)
     except OSError as error:
         raise ModelError(f"can't be read: {error.strerror}") from None
     if len(content) > MAX_FILE_BYTES:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from metatap.bounded import read_bounded
 from metatap.lists.read import VERSION, parse_list
 from metatap.lists.rule import CRITERIA, Domain, ListError, ListRule, Ports
-from metatap.packs.bounded import read_bounded
 from metatap.packs.write import quoted
 from metatap.yamlfile import MAX_BYTES, Faults, Fields, Items, parse
 

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Collection
 from pathlib import Path
 
+from metatap.bounded import is_meant, read_bounded
 from metatap.lists.lists import ListFile, Lists
 from metatap.lists.read import parse_list
 from metatap.lists.rule import ListError, ListRule
-from metatap.packs.bounded import read_bounded
 from metatap.yamlfile import MAX_BYTES
 
 SUFFIXES = (".yaml", ".yml")
@@ -39,7 +39,7 @@ def load_lists(
     """
     old = {} if before is None else {one.path: one for one in before.files}
     try:
-        paths = sorted(path for path in folder.iterdir() if _is_list(path))
+        paths = sorted(path for path in folder.iterdir() if is_meant(path, SUFFIXES))
     except OSError as error:
         stays = Lists(tuple(old.values()))
         return stays, [ListError(f"{folder}: can't be read: {error.strerror}")]
@@ -75,10 +75,6 @@ def read_list(path: Path, old: ListFile | None = None) -> ListFile:
     if old is not None and old.sha256 == sha256:
         return old
     return ListFile(path, sha256, parse_list(content, path))
-
-
-def _is_list(path: Path) -> bool:
-    return path.suffix in SUFFIXES and not path.name.startswith((".", "#")) and not path.is_dir()
 
 
 def _read(

@@ -16,7 +16,7 @@ from metatap.offline.uids import uid_texts
 from metatap.packs import Pack, dump_pack, parse_pack
 from metatap.packs.context import has_context
 from metatap.packs.flows import MAX_FLOWS
-from metatap.yamlfile import MAX_BYTES
+from metatap.packs.load import read_content
 
 _KEY = re.compile(r"not_like:[ \t]*(?P<empty>\[[ \t]*\]|~|null)?[ \t]*(?P<comment>#.*)?")
 _FLOWS = re.compile(r"flows:.*")
@@ -45,11 +45,7 @@ def read_pack_file(path: Path) -> tuple[Pack, str]:
     Raises:
         PackError: the file can't be read or is no pack.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise PackError(f"{path}: can't be read: {error.strerror or error}") from None
+    content = read_content(path)
     return parse_pack(content, str(path)), content.decode("utf-8-sig", "replace")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from metatap.bounded import is_meant
 from metatap.errors import PackError
 from metatap.packs.load import SUFFIXES, parse_pack, read_content
 from metatap.packs.pack import Pack
@@ -77,7 +78,7 @@ def read_folder(
         PackError: the folder can't be read; what is in force should stay so.
     """
     try:
-        paths = sorted(path for path in folder.iterdir() if _is_pack(path))
+        paths = sorted(path for path in folder.iterdir() if is_meant(path, SUFFIXES))
     except OSError as error:
         raise PackError(f"{folder}: can't be read: {error.strerror}") from None
     errors: list[PackError] = []
@@ -102,11 +103,6 @@ def read_folder(
             errors.append(fault)
             quarantined += others
     return Folder(tuple(packs), tuple(quarantined), tuple(errors))
-
-
-def _is_pack(path: Path) -> bool:
-    name = path.name
-    return path.suffix in SUFFIXES and not name.startswith((".", "#")) and not path.is_dir()
 
 
 def _load(
@@ -162,15 +158,10 @@ def _duplicates(packs: Sequence[Pack], meant: Pack | None) -> tuple[PackError, l
     if meant is not None:
         text += f"; {meant.path} is taken"
     others = [
-        PackStatus(
-            pack.id,
-            pack.path,
-            pack.sha256,
-            PackState.QUARANTINED,
-            text,
-            Fault.DUPLICATE,
-            support=pack.flows.rows,
-            signed_by=pack.signed_by,
+        replace(
+            PackStatus.of(pack, PackState.QUARANTINED),
+            reason=text,
+            fault=Fault.DUPLICATE,
         )
         for pack in packs
         if pack is not meant

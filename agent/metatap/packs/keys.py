@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from metatap.errors import PackError
-from metatap.packs.bounded import read_bounded
+from metatap.packs.load import read_content
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -87,7 +87,7 @@ def read_private(path: Path) -> Ed25519PrivateKey:
         PackError: the file can't be read or holds none; names it.
     """
     serialization, ed25519 = _library()
-    content = _read(path)
+    content = read_content(path, MAX_KEY_BYTES)
     try:
         key = serialization.load_pem_private_key(content, None)
     except TypeError:
@@ -106,7 +106,7 @@ def read_public(path: Path) -> PublicKey:
         PackError: the file can't be read or holds none; names it.
     """
     serialization, ed25519 = _library()
-    content = _read(path)
+    content = read_content(path, MAX_KEY_BYTES)
     try:
         key = serialization.load_pem_public_key(content)
     except Exception:  # noqa: BLE001 - the parser raises many types without a base
@@ -152,16 +152,6 @@ def _library() -> tuple[Any, Any]:
     except ImportError as error:  # pragma: no cover - it is a dependency
         raise PackError(f"signatures need the package cryptography: {error}") from None
     return serialization, ed25519
-
-
-def _read(path: Path) -> bytes:
-    try:
-        content = read_bounded(path, MAX_KEY_BYTES)
-    except OSError as error:
-        raise PackError(f"{path}: can't be read: {error.strerror}") from None
-    if len(content) > MAX_KEY_BYTES:
-        raise PackError(f"{path}: larger than {MAX_KEY_BYTES} bytes, so no key")
-    return content
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:

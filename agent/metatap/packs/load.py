@@ -7,9 +7,9 @@ from pathlib import Path
 
 import structlog
 
+from metatap.bounded import read_bounded
 from metatap.context import CONTEXT_VERSION
 from metatap.errors import PackError
-from metatap.packs.bounded import read_bounded
 from metatap.packs.context import ContextReader
 from metatap.packs.flows import read_flows
 from metatap.packs.head import FIELDS, VERSION, read_head
@@ -35,18 +35,18 @@ def parse_pack(content: bytes, name: str) -> Pack:
     return _pack(content, Path(name), Faults(name))
 
 
-def read_content(path: Path) -> bytes:
-    """The bytes of a pack's file.
+def read_content(path: Path, limit: int = MAX_BYTES) -> bytes:
+    """The bytes of a file of packs, or of what belongs to them.
 
     Raises:
-        PackError: it can't be read or is too large; names it.
+        PackError: it can't be read or is larger than `limit` bytes; names it.
     """
     try:
-        content = read_bounded(path, MAX_BYTES)
+        content = read_bounded(path, limit)
     except OSError as error:
         raise PackError(f"{path}: can't be read: {error.strerror}") from None
-    if len(content) > MAX_BYTES:
-        raise PackError(f"{path}: larger than {MAX_BYTES} bytes")
+    if len(content) > limit:
+        raise PackError(f"{path}: larger than {limit} bytes")
     return content
 
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metatap.bounded import read_bounded
 from metatap.errors import PackError
-from metatap.packs.bounded import read_bounded
 from metatap.packs.keys import PublicKey, key_id
 
 if TYPE_CHECKING:

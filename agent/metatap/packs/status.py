@@ -7,6 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from metatap.packs.pack import Pack
+
 
 class PackState(StrEnum):
     """Where a pack is in its life; each but the last two is passed while rules are built."""
@@ -84,6 +86,18 @@ class PackStatus:
     support: int = 0
     fired: float | None = None
     signed_by: str = ""
+
+    @classmethod
+    def of(cls, pack: Pack, state: PackState) -> PackStatus:
+        """Of a pack that was read."""
+        return cls(
+            pack.id,
+            pack.path,
+            pack.sha256,
+            state,
+            support=pack.flows.rows,
+            signed_by=pack.signed_by,
+        )
 
     def as_json(self) -> dict[str, Any]:
         """All of it as JSON has it."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from metatap.bounded import read_bounded
 from metatap.detector.classifier import description_path
 from metatap.detector.contract import MAX_FILE_BYTES
 from metatap.runtime.serving import digest
@@ -70,8 +71,7 @@ class KeptModels:
 def _copy(source: Path, target: Path) -> None:
     """Copy a file so that the target is whole or absent at any instant."""
     temporary = target.with_suffix(".part")
-    with source.open("rb") as file:
-        content = file.read(MAX_FILE_BYTES + 1)
+    content = read_bounded(source, MAX_FILE_BYTES)
     with temporary.open("wb") as file:
         file.write(content)
         file.flush()

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from metatap.bounded import read_bounded
 from metatap.detector import Scorer, open_scorer
 from metatap.detector.classifier import description_path
 from metatap.detector.contract import MAX_FILE_BYTES
@@ -59,14 +60,9 @@ def digest(path: Path) -> str:
     """
     total = hashlib.sha256()
     try:
-        total.update(_read(path, MAX_FILE_BYTES))
-    except (OSError, ValueError):
+        total.update(read_bounded(path, MAX_FILE_BYTES))
+    except OSError:
         return ""
-    with contextlib.suppress(OSError, ValueError):
-        total.update(hashlib.sha256(_read(description_path(path), MAX_BYTES)).digest())
+    with contextlib.suppress(OSError):
+        total.update(hashlib.sha256(read_bounded(description_path(path), MAX_BYTES)).digest())
     return total.hexdigest()
-
-
-def _read(path: Path, limit: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(limit + 1)

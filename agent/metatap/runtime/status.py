@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from metatap import __version__
@@ -93,6 +94,6 @@ def _states(rules: RuleSet) -> list[PackStatus]:
     if rules.states:
         return [*rules.states]
     return [
-        PackStatus(pack.id, pack.path, pack.sha256, PackState.ACTIVE, threshold=float(at))
+        replace(PackStatus.of(pack, PackState.ACTIVE), threshold=float(at))
         for pack, at in zip(rules.packs, rules.thresholds, strict=False)
     ]

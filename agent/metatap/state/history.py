@@ -22,7 +22,8 @@ import structlog
 from metatap.alerts import Alert, AlertKind, encode_ecs
 from metatap.counters import Counters
 from metatap.errors import StateError
-from metatap.state.history_file import UnusableError, connect, is_broken, set_aside
+from metatap.state.damage import FAULTS, UnusableError, is_broken, set_aside
+from metatap.state.history_file import connect
 from metatap.state.stored import (
     COLUMNS,
     INSERT,
@@ -37,7 +38,7 @@ from metatap.yamlfile import shown
 FILE = "history.db"
 
 MAX_ALERTS = 100_000
-"""Alerts kept, the newest; about 350 MB."""
+"""Alerts kept, the newest."""
 
 MAX_WAITING = 1_000
 """Alerts that wait for a file that is locked or full, at most."""
@@ -96,7 +97,7 @@ class AlertHistory:
             except UnusableError as error:
                 history._set_aside(str(error))
                 history._connect(_LOCKED_S)
-        except (OSError, sqlite3.Error, UnusableError) as error:
+        except (OSError, *FAULTS, UnusableError) as error:
             history.close()
             raise StateError(f"{history.path}: can't be opened: {error}") from None
         return history
@@ -113,7 +114,7 @@ class AlertHistory:
             raise StateError(f"{history.path}: no such file: no agent has kept alerts there")
         try:
             history._connect(_COMMAND_S)
-        except (sqlite3.Error, UnusableError) as error:
+        except (*FAULTS, UnusableError) as error:
             history.close()
             raise StateError(f"{history.path}: can't be read: {error}") from None
         return history
@@ -145,14 +146,14 @@ class AlertHistory:
         try:
             try:
                 self._write()
-            except sqlite3.DatabaseError as error:
+            except FAULTS as error:
                 if not is_broken(error):
                     raise
                 self._begin_anew(str(error))
                 self._write()
         except (sqlite3.IntegrityError, sqlite3.DataError) as error:
             self._drop(len(self._waiting), str(error))
-        except (OSError, sqlite3.Error, UnusableError) as error:
+        except (OSError, *FAULTS, UnusableError) as error:
             self._drop(len(self._waiting) - MAX_WAITING, str(error))
 
     def find(self, text: str) -> Stored:

@@ -5,17 +5,11 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from metatap.state.damage import FAULTS, UnusableError, is_broken
 from metatap.state.stored import COLUMNS, SCHEMA, VERSION
-
-ASIDE = ".aside"
-"""Suffix of a file that could not be read; the last one is kept."""
 
 PAGE = 8_192
 """Bytes of a page of the file: several alerts in each."""
-
-
-class UnusableError(Exception):
-    """The file is no history of this agent's schema."""
 
 
 def connect(path: Path, wait: float) -> sqlite3.Connection:
@@ -27,7 +21,7 @@ def connect(path: Path, wait: float) -> sqlite3.Connection:
 
     Raises:
         UnusableError: it is none, or of another schema.
-        sqlite3.OperationalError: it can't be read or written.
+        sqlite3.Error: it can't be read or written.
     """
     connection = sqlite3.connect(path, timeout=wait, check_same_thread=False)
     try:
@@ -35,28 +29,15 @@ def connect(path: Path, wait: float) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         _prepare(connection)
-    except (sqlite3.Error, UnicodeDecodeError, UnusableError) as error:
+    except UnusableError:
         connection.close()
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-        # A plain SQLITE_ERROR is the file's: the statements are always the same ones.
-        if isinstance(error, sqlite3.OperationalError) and code & 0xFF != sqlite3.SQLITE_ERROR:
+        raise
+    except FAULTS as error:
+        connection.close()
+        if not is_broken(error):
             raise
         raise UnusableError(str(error)) from None
     return connection
-
-
-def set_aside(path: Path) -> Path:
-    """Rename a file that can't be used, without its log; the new name."""
-    aside = path.with_name(path.name + ASIDE)
-    path.replace(aside)
-    for end in ("-wal", "-shm"):
-        path.with_name(path.name + end).unlink(missing_ok=True)
-    return aside
-
-
-def is_broken(error: sqlite3.DatabaseError) -> bool:
-    """Whether the file itself is at fault, not a lock, the disk or what was asked."""
-    return type(error) is sqlite3.DatabaseError
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

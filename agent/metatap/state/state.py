@@ -18,6 +18,7 @@ from pathlib import Path
 import structlog
 
 from metatap.errors import StateError
+from metatap.state.damage import ASIDE, FAULTS, UnusableError, is_broken, set_aside
 from metatap.yamlfile import shown
 
 VERSION = 1
@@ -25,9 +26,6 @@ VERSION = 1
 
 FILE = "state.db"
 LOCK = "lock"
-ASIDE = ".aside"
-"""Suffix of a file that could not be read; the last one is kept."""
-
 MAX_BYTES = 2**26
 """Of one content."""
 
@@ -48,10 +46,6 @@ _SCHEMA = (
 )
 
 log = structlog.get_logger(__name__)
-
-
-_FAULTS = (sqlite3.DatabaseError, UnicodeDecodeError)
-"""What a damaged file gives rise to; SQLite's message of it may quote bytes that are no text."""
 
 
 class State:
@@ -107,15 +101,14 @@ class State:
         digest = _digest(name, content)
         with self._guard:
             try:
+                try:
+                    return self._put(name, digest, content)
+                except FAULTS as error:
+                    if not is_broken(error):
+                        raise
+                    self._set_aside(str(error))
                 return self._put(name, digest, content)
-            except _FAULTS as error:
-                if not _is_broken(error):
-                    self._drop(name, f"not written: {error}")
-                    return False
-                self._set_aside(str(error))
-            try:
-                return self._put(name, digest, content)
-            except (sqlite3.Error, UnicodeDecodeError) as error:
+            except (*FAULTS, StateError) as error:
                 self._drop(name, f"not written: {error}")
                 return False
 
@@ -128,11 +121,13 @@ class State:
                 row = self._connection.execute(
                     "SELECT digest, content FROM kept WHERE name = ?", (name,)
                 ).fetchone()
-            except _FAULTS as error:
-                if _is_broken(error):
-                    self._set_aside(str(error))
-                else:
-                    self._drop(name, f"not read: {error}")
+            except FAULTS as error:
+                self._drop(name, f"not read: {error}")
+                if is_broken(error):
+                    try:
+                        self._set_aside(str(error))
+                    except StateError as worse:
+                        self._drop(name, str(worse))
                 return None
             if row is None:
                 return None
@@ -171,7 +166,7 @@ class State:
         """Open the file; one that can't be used is set aside, and a new one made."""
         try:
             self._open_file()
-        except _UnusableError as error:
+        except UnusableError as error:
             self._set_aside(str(error))
 
     def _open_file(self) -> None:
@@ -182,12 +177,12 @@ class State:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._check(was_empty=was_empty)
-        except _FAULTS as error:
+        except FAULTS as error:
             self._disconnect()
-            if _is_broken(error):
-                raise _UnusableError(str(error)) from None
+            if is_broken(error):
+                raise UnusableError(str(error)) from None
             raise StateError(f"{path}: can't be opened: {error}") from None
-        except _UnusableError:
+        except UnusableError:
             self._disconnect()
             raise
 
@@ -195,7 +190,7 @@ class State:
         """Make the table of a new file; see whether an older one is sound.
 
         Raises:
-            _UnusableError: it is not.
+            UnusableError: it is not.
         """
         connection = self._connection
         if connection is None:  # pragma: no cover - called with one
@@ -211,9 +206,9 @@ class State:
     def _check_old(self, connection: sqlite3.Connection) -> None:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version != VERSION:
-            raise _UnusableError(f"schema version {version}, this agent reads {VERSION}")
+            raise UnusableError(f"schema version {version}, this agent reads {VERSION}")
         if (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise _UnusableError(" ".join(str(found).split()))
+            raise UnusableError(" ".join(str(found).split()))
         rows = connection.execute("SELECT name, digest, content FROM kept")
         for name in [name for name, *rest in rows if not _is_sound(name, *rest)]:
             self._drop(shown(name), CHANGED)
@@ -224,17 +219,14 @@ class State:
         """Move the file away and begin anew."""
         self._disconnect()
         path = self.folder / FILE
-        aside = path.with_name(FILE + ASIDE)
-        self._drop(FILE, f"set aside as {aside.name}: {reason}")
+        self._drop(FILE, f"set aside as {FILE}{ASIDE}: {reason}")
         try:
-            path.replace(aside)
-            for suffix in ("-wal", "-shm"):
-                path.with_name(FILE + suffix).unlink(missing_ok=True)
+            set_aside(path)
         except OSError as error:
             raise StateError(f"{path}: can't be set aside: {error.strerror}") from None
         try:
             self._open_file()
-        except _UnusableError as error:
+        except UnusableError as error:
             raise StateError(f"{path}: can't be made: {error}") from None
 
     def _drop(self, name: str, reason: str) -> None:
@@ -249,15 +241,11 @@ class State:
                 connection.close()
 
 
-class _UnusableError(Exception):
-    """The file is not one of ours, broken, or of another version."""
-
-
 def _is_empty(path: Path) -> bool:
     """Whether there is nothing yet.
 
     Raises:
-        _UnusableError: the file is none of SQLite's.
+        UnusableError: the file is none of SQLite's.
     """
     try:
         with path.open("rb") as file:
@@ -267,7 +255,7 @@ def _is_empty(path: Path) -> bool:
     except OSError as error:
         raise StateError(f"{path}: can't be read: {error.strerror}") from None
     if start and start != _MAGIC:
-        raise _UnusableError("not a database")
+        raise UnusableError("not a database")
     return not start
 
 
@@ -279,21 +267,6 @@ def _is_sound(name: object, digest: object, content: object) -> bool:
     if not isinstance(name, str) or not isinstance(content, bytes):
         return False
     return _digest(name, content) == digest
-
-
-def _is_broken(error: Exception) -> bool:
-    """Whether the file itself is at fault, not its disk or its permissions.
-
-    A plain SQLITE_ERROR is the file's too: the statements are always the same ones.
-    """
-    codes = (
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_SCHEMA,
-        sqlite3.SQLITE_ERROR,
-    )
-    code = getattr(error, "sqlite_errorcode", None)
-    return (code & 0xFF) in codes if code is not None else True
 
 
 def _locked(folder: Path) -> int:

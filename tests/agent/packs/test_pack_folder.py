@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from metatap.bounded import read_bounded
 from metatap.errors import PackError
 from metatap.packs import (
     Fault,
@@ -19,7 +20,6 @@ from metatap.packs import (
     read_folder,
 )
 from metatap.packs import folder as folder_module
-from metatap.packs.bounded import read_bounded
 from metatap.packs.keys import make_keys, read_private
 from metatap.packs.signature import sign, signature_path
 from metatap.runtime.build import shipped_packs
@@ -195,3 +195,12 @@ def test_a_huge_file_is_not_read(packs: Path) -> None:
     found = read_folder(packs)
     assert faults(found) == {"huge.yaml": Fault.FILE}
     assert "larger than" in found.quarantined[0].reason
+
+
+def test_a_link_that_leads_nowhere_is_its_own_fault_alone(tmp_path: Path) -> None:
+    """A name too long for the system makes one file unreadable, not the folder."""
+    (tmp_path / "port-scan.yaml").write_text(TEXT)
+    (tmp_path / "x.yaml").symlink_to("a" * 300)
+    found = read_folder(tmp_path)
+    assert [pack.id for pack in found.packs] == ["port-scan"]
+    assert [status.id for status in found.quarantined] == ["x"]

@@ -12,12 +12,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.console import ROOT, prepare, run, steps
 
 from metatap.packs import load_pack
 from metatap.packs.keys import make_keys
 from metatap.runtime.build import shipped_packs
 
-ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "packs.md"
 LAB = ROOT / "tests" / "data" / "lab"
 
@@ -34,23 +34,6 @@ def packs(
     )
 
 
-def steps() -> list[tuple[str, list[str]]]:
-    """Each command of the page's console blocks with the lines of output shown."""
-    found: list[tuple[str, list[str]]] = []
-    blocks = re.findall(
-        r"^```console\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE
-    )
-    for block in blocks:
-        for line in block.replace("\\\n", " ").splitlines():
-            if line.startswith("$ "):
-                found.append((line[2:], []))
-            elif line.startswith("    "):
-                found[-1][1][-1] += f" {line.strip()}"
-            else:
-                found[-1][1].append(line)
-    return found
-
-
 def plain(line: str) -> str:
     """Without what varies, and the widths it gives."""
     return re.sub(r"[\s─]+", " ", VARIES.sub("#", line)).strip()
@@ -58,22 +41,13 @@ def plain(line: str) -> str:
 
 def test_the_page_shows_what_is_printed(tmp_path: Path) -> None:
     """Every command of the page prints the lines the page shows, no more and no less."""
-    for name in ("agent", "tests"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    shown = steps()
+    prepare(tmp_path)
+    shown = steps(PAGE)
     assert {command.split()[2] for command, _ in shown if command.startswith("metatap packs")} == {
         *("keygen", "sign", "verify", "list", "show", "test", "diff")
     }
     for command, lines in shown:
-        done = subprocess.run(
-            ["sh", "-c", command],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=tmp_path,
-            env=os.environ | {"PATH": path, "LC_ALL": "C.UTF-8"},
-        )
+        done = run(command, tmp_path)
         assert done.returncode == (1 if "packs diff" in command else 0), done.stderr
         printed = [plain(line) for line in (done.stdout + done.stderr).splitlines()]
         assert printed == [plain(line) for line in lines], command

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from tests.agent.runtime.running import other_model, shipped_version
 
-from metatap.detector import shipped_model
+from metatap.detector import open_scorer, shipped_model
+from metatap.detector.classifier import description_path
 from metatap.errors import ModelError
 from metatap.runtime.models import STATE, Models
+from metatap.runtime.serving import Serving, digest
 from metatap.state import State
 
 
@@ -206,3 +208,18 @@ def test_a_record_that_is_none(folder: Folder, state: State, content: bytes) -> 
     state.put(STATE, content)
     folder.put("a.onnx", "1", 100)
     assert step(Models(state), folder) == "1"
+
+
+def test_pipes_are_refused_not_waited_for(tmp_path: Path) -> None:
+    """Else whoever makes one beside the model stops every later change of files."""
+    path = tmp_path / "a.onnx"
+    os.mkfifo(path)
+    assert digest(path) == ""
+    with pytest.raises(ModelError, match="not a file"):
+        open_scorer(path)
+    path.unlink()
+    shutil.copy(shipped_model(), path)
+    alone = digest(path)
+    os.mkfifo(description_path(path))
+    assert digest(path) == alone
+    assert Serving.open(path, 1).digest == alone

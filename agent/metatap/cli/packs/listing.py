@@ -9,8 +9,9 @@ import click
 
 from metatap.cli.options import FILE
 from metatap.cli.packs.shared import FOLDER, console, keys_option, table, trust_of
+from metatap.cli.past import learner
 from metatap.cli.stored import configuration, rate_option
-from metatap.detector import Model, RuleSet, shipped_model
+from metatap.detector import RuleSet
 from metatap.offline.printable import printable
 from metatap.packs import Folder, PackState, PackStatus, Unsigned, read_folder
 from metatap.runtime.build import shipped_packs
@@ -47,11 +48,10 @@ def command(
     config = configuration(model, folder, rate)
     trust = None if config.packs is None else trust_of(config, keys, unsigned)
     found = read_folder(config.packs or shipped_packs(), trust)
-    states = [*found.quarantined, *_read(found)]
+    states = [*found.quarantined, *(PackStatus.of(pack, PackState.LOADING) for pack in found.packs)]
     if state:
-        learner = Model(config.model or shipped_model(), threads=config.detector.threads)
         wanted = config.detector.false_positive_rate
-        rules = RuleSet.build(learner, found.packs, wanted, quarantined=found.quarantined)
+        rules = RuleSet.build(learner(config), found.packs, wanted, quarantined=found.quarantined)
         states = list(rules.states)
     states.sort(key=lambda status: (status.id, str(status.path)))
     if as_json:
@@ -59,21 +59,6 @@ def command(
             click.echo(json.dumps(status.as_json()))
         return
     _print(states, found, ready=state)
-
-
-def _read(found: Folder) -> list[PackStatus]:
-    """The packs that were taken, none of them made ready."""
-    return [
-        PackStatus(
-            pack.id,
-            pack.path,
-            pack.sha256,
-            PackState.LOADING,
-            support=pack.flows.rows,
-            signed_by=pack.signed_by,
-        )
-        for pack in found.packs
-    ]
 
 
 def _print(states: list[PackStatus], found: Folder, *, ready: bool) -> None:

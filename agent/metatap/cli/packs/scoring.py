@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from metatap.cli.meter import Meter
+from metatap.cli.past import learner
 from metatap.cli.stored import losses
 from metatap.context import Context
-from metatap.detector import Model, Ready, shipped_model
+from metatap.detector import Model, Ready
 from metatap.offline.background import FloatArray, sample_background
 from metatap.offline.pack_trial import Difference, Trial, run_trial, trial_rules
 from metatap.offline.scoring import score_batches
@@ -48,7 +49,7 @@ def try_packs(
     Raises:
         MetatapError: a source, the model or the head of a pack is unusable.
     """
-    model = Model(config.model or shipped_model(), threads=config.detector.threads)
+    model = learner(config)
     sources = open_sources(texts)
     background = _background(benign, model, config.detector.context_entries)
     rules, ready = trial_rules(model, packs, config.detector.false_positive_rate, background)

@@ -1,10 +1,11 @@
-"""Reading a file of which nothing is known: never more than a limit, never waiting for a pipe."""
+"""Files of which nothing is known: which are meant; never more than a limit, never a pipe."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+from collections.abc import Collection
 from pathlib import Path
 
 
@@ -25,3 +26,12 @@ def read_bounded(path: Path, limit: int) -> bytes:
             return file.read(limit + 1)
     finally:
         os.close(handle)
+
+
+def is_meant(path: Path, suffixes: Collection[str]) -> bool:
+    """Whether an entry of a folder is meant: by its ending; no hidden or backup file, no folder.
+
+    A link that leads nowhere is meant, and fails when it is read: alone, not with its folder.
+    """
+    is_named = path.suffix in suffixes and not path.name.startswith((".", "#"))
+    return is_named and not os.path.isdir(path)  # noqa: PTH112 - is_dir raises for a bad link
