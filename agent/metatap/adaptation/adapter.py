@@ -93,15 +93,22 @@ class Adapter:
         self._lock = threading.Lock()
 
     def extend(self, rules: RuleSet) -> RuleSet:
-        """New rules with the pack `unknown`, where it is asked for and there is a background."""
-        if not self._has_unknown or not isinstance(rules.model, Model):
-            return rules
-        return rules if has_unknown(rules) else with_unknown(rules, float("inf"))
+        """New rules, before the first batch of them, with the pack `unknown` where it is asked for.
+
+        From then on `thresholds` has those of the budget for them.
+        """
+        if self._has_unknown and isinstance(rules.model, Model) and not has_unknown(rules):
+            rules = with_unknown(rules, float("inf"))
+        with self._lock:
+            self._adopt(rules, self._clock.now)
+        return rules
 
     def score(self, detections: Detections) -> Detections:
         """Detections with the scores and hits of the pack `unknown`; as they are without it."""
-        shape = self._shape
-        return detections if shape is None else score_unknown(detections, shape)
+        shape, seen = self._shape, self._rules
+        if shape is None or seen is None or seen.model is not detections.rules.model:
+            return detections
+        return score_unknown(detections, shape)
 
     def observe(self, detections: Detections, now: int) -> None:
         """Take note of a scored batch, after `score`.
@@ -115,6 +122,7 @@ class Adapter:
         times = flow_times(detections.batch, now)
         with self._lock:
             traffic = self._clock.advance(times.end)
+            self._raised.watch(traffic)
             rules = detections.rules
             is_other = self._rules is None or self._rules.heads is not rules.heads
             if is_other or self._is_shape_old(rules, traffic):
@@ -244,7 +252,7 @@ class Adapter:
         with self._lock:
             if self._reservoir is not None and "reservoir" in frame.facts:
                 self._reservoir.restore(frame.part("reservoir"))
-            self._clock, self._seed = TrafficClock(now), seed
+            self._clock, self._seed, self._raised = TrafficClock(now), seed, Raised(now)
             self._budgeting, self._drift, self._rules = budgeting, drift, None
 
     def _adopt(self, rules: RuleSet, now: int) -> None:

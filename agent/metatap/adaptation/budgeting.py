@@ -22,6 +22,7 @@ from metatap.features import WIDTH, encode
 from metatap.packs import Pack
 
 FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 Kept = tuple[str, tuple[str, ...], FloatArray, Tail]
 
@@ -99,12 +100,13 @@ class Budgeting:
         if self._rules is not None and self._rules.heads is rules.heads:
             own = self._own
         floors = _floors(rules, scores, own, shape)
-        earlier = self._earlier(rules, features)
+        earlier = self._earlier(rules, features, shape)
         if earlier is None:
             self._tail = Tail(floors, now, room=self._room)
         else:
-            tail, before, old = earlier
-            self._tail = carried(tail, (before, names), (old, scores), floors, now)
+            tail, before, old, heads = earlier
+            same = _unchanged((before, names), heads, rules.heads)
+            self._tail = carried(tail, (before, names), (old, scores), floors, now, same=same)
         self._own, self._floors, self._rules, self._shape = own, floors, rules, shape
         self._kept = self._done = None
 
@@ -177,24 +179,45 @@ class Budgeting:
         self._kept = (model, tuple(packs), heads, tail)
 
     def _earlier(
-        self, rules: RuleSet, features: FloatArray
-    ) -> tuple[Tail, tuple[str, ...], FloatArray] | None:
+        self, rules: RuleSet, features: FloatArray, shape: Unknown | None
+    ) -> tuple[Tail, tuple[str, ...], FloatArray, FloatArray | None] | None:
         """What was seen with the rules before these, or before a restart.
 
         Returns:
-            The tail, what names its P packs, and float32 [m, P], their scores of these flows.
+            The tail, what names its P packs, float32 [m, P], their scores of these flows, and
+            their heads float32 [D, P'] where the model is the same.
         """
         if self._rules is not None and self._tail is not None:
             names = _names(self._rules)
             old = _scores(self._rules.model, self._rules.heads, features, self._shape)
-            return self._tail, names, old[:, : len(names)]
+            heads = self._rules.heads if self._rules.model is rules.model else None
+            return self._tail, names, old[:, : len(names)], heads
         if self._kept is None:
             return None
         sha256, names, heads, tail = self._kept
         if sha256 != rules.model.sha256 or len(heads) != len(rules.heads):
             log.warning("budget_restarted", reason="the model is another one")
             return None
-        return tail, names, _scores(rules.model, heads, features, None)[:, : len(names)]
+        return tail, names, _scores(rules.model, heads, features, shape)[:, : len(names)], heads
+
+
+def _unchanged(
+    names: tuple[tuple[str, ...], tuple[str, ...]], old: FloatArray | None, new: FloatArray
+) -> BoolArray:
+    """bool [Q], which of the new packs have the head they had; a head of zeros is none.
+
+    Args:
+        names: What names the P old and the Q new packs.
+        old: float32 [D, P' ≥ P], heads of the old ones; None: they are of another model.
+        new: float32 [D, Q' ≥ Q].
+    """
+    before = {name: at for at, name in enumerate(names[0])}
+    found = np.zeros(len(names[1]), np.bool_)
+    for at, name in enumerate(names[1]):
+        if old is not None and name in before:
+            head = new[:, at]
+            found[at] = bool(head.any()) and bool((old[:, before[name]] == head).all())
+    return found
 
 
 def _names(rules: RuleSet) -> tuple[str, ...]:

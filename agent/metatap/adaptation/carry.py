@@ -55,6 +55,8 @@ def carried(
     scores: tuple[FloatArray, FloatArray],
     floors: FloatArray,
     now: int,
+    *,
+    same: npt.NDArray[np.bool_],
 ) -> Tail:
     """The tail for new rules.
 
@@ -64,6 +66,7 @@ def carried(
         scores: float32 [m, P] and [m, Q], scores of the same flows.
         floors: float32 [Q], of the new rules.
         now: Traffic time, ns.
+        same: bool [Q], packs whose scores are what they were, whatever flows there are to see.
     """
     before = {name: at for at, name in enumerate(packs[0])}
     source = np.array([before.get(name, -1) for name in packs[1]], np.intp)
@@ -71,5 +74,7 @@ def carried(
     known = np.flatnonzero(source >= 0)
     old, new = scores[0][:, source[known]], scores[1][:, known]
     scale[known], shift[known], sound = lines(old, new)
-    source[known[~sound]] = -1
+    as_before = known[same[known]]
+    scale[as_before], shift[as_before] = 1.0, 0.0
+    source[known[~(sound | same[known])]] = -1
     return tail.carry(source, scale, shift, floors, now)

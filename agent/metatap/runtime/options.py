@@ -126,8 +126,8 @@ OPTIONS: tuple[Option, ...] = (
         "adaptation.background",
         whole(0, 32_768, "flows"),
         2048,
-        "Recent flows of this network kept for setting thresholds and making heads; 0 for none, "
-        "which leaves the model's reference background.",
+        "Recent flows of this network kept for setting thresholds and for trying new packs; 0 for "
+        "none. Heads are made on the model's reference background in any case.",
     ),
     Option(
         "adaptation.host_share",

@@ -296,3 +296,76 @@ def test_realised_is_of_the_last_day() -> None:
         if hour == 5:
             assert raised.rate(6 * HOUR) == pytest.approx(24)
     assert raised.rate(71 * HOUR) == pytest.approx(72)
+
+
+def test_realised_counts_the_quiet_before_the_first_alert() -> None:
+    """One alert after twenty hours is little more than one a day; so after a restart."""
+    raised = Raised()
+    raised.watch(0)
+    raised.add(1, 20 * HOUR)
+    assert raised.rate(20 * HOUR) == pytest.approx(1.2)
+    again = Raised(100 * HOUR)
+    again.add(1, 110 * HOUR)
+    assert again.rate(110 * HOUR) == pytest.approx(2.4)
+
+
+def test_new_rules_have_the_budget_before_their_first_batch(
+    rules: RuleSet, scored: Detections
+) -> None:
+    """`extend` is enough: no batch of theirs is judged by the packs' own thresholds."""
+    adapter = Adapter(1024, alerts_per_day=50.0, seed=0)
+    show(adapter, scored, 48)
+    before = adapter.thresholds(rules)
+    assert before is not None
+    fresh = adapter.extend(replace(rules, heads=rules.heads.copy()))
+    after = adapter.thresholds(fresh)
+    assert after is not None
+    np.testing.assert_allclose(after[:4], before[:4], atol=1e-6)
+    assert (after[:4] < rules.thresholds[:4]).all()
+
+
+def test_unchanged_heads_keep_their_tail_without_any_background(
+    rules: RuleSet, scored: Detections
+) -> None:
+    """No flows are at hand to fit a map to, and none is needed."""
+    adapter = Adapter(0, alerts_per_day=50.0, seed=0)
+    show(adapter, scored, 48)
+    before = adapter.thresholds(rules)
+    assert before is not None
+    fresh = adapter.extend(replace(rules, heads=rules.heads.copy()))
+    after = adapter.thresholds(fresh)
+    assert after is not None
+    np.testing.assert_array_equal(after, before)
+    again = Adapter(0, alerts_per_day=50.0, seed=0)
+    again.load(adapter.save())
+    restarted = again.thresholds(again.extend(rules))
+    assert restarted is not None
+    np.testing.assert_array_equal(restarted, before)
+
+
+def test_unknown_goes_on_after_a_restart(rules: RuleSet, scored: Detections) -> None:
+    """Its scores are distances, before the restart and after it."""
+    adapter = Adapter(1024, 0.2, 50.0, 10.0, seed=0)
+    extended = adapter.extend(rules)
+    show(adapter, replace(scored, rules=extended), 48)
+    before = adapter.thresholds(extended)
+    assert before is not None
+    own = len(extended.packs) - 1
+    assert np.isfinite(before[own])
+    again = Adapter(1024, 0.2, 50.0, 10.0, seed=0)
+    again.load(adapter.save())
+    restarted = again.thresholds(again.extend(rules))
+    assert restarted is not None
+    assert restarted[own] == pytest.approx(before[own], rel=0.2)
+
+
+def test_a_batch_of_a_model_that_was_not_adopted_stays_as_it_is(
+    rules: RuleSet, scored: Detections
+) -> None:
+    """Its embeddings are of another space, of another width perhaps."""
+    adapter = Adapter(1024, 0.2, 0.0, 10.0, seed=0)
+    extended = adapter.extend(rules)
+    show(adapter, replace(scored, rules=extended), 2)
+    other = replace(extended, model=Model(shipped_model()))
+    strange = replace(scored, rules=other, embedding=scored.embedding[:, :50])
+    assert adapter.score(strange) is strange
