@@ -17,7 +17,9 @@ from metatap_training import build as work
 from metatap_training.bench.command import bench
 from metatap_training.cli_card import card
 from metatap_training.cli_train import encode, train
+from metatap_training.datasets.sources import DataError
 from metatap_training.evaluate.command import ablate
+from metatap_training.export.parity import TOLERANCE
 from metatap_training.extras.command import extras
 from metatap_training.founding.command import founding
 from metatap_training.learners import Recipe
@@ -102,6 +104,11 @@ def build(
         read(1)
         bundle = work.train_final(data, recipe, seed, bar("train", 1))
     measured = work.examine(bundle, data)
+    if not measured["parity"] <= TOLERANCE:
+        raise DataError(
+            f"the ONNX file differs from PyTorch by {measured['parity']:.1e}, heads and scores; at "
+            f"most {TOLERANCE:.0e}"
+        )
     measured |= {"minutes": clock.minutes(), "processors": work.processors()}
     made = make_card(
         bundle=bundle,

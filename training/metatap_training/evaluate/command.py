@@ -94,8 +94,8 @@ def ablate(
 
 
 def _listed() -> list[Cell]:
-    """The cells of public flows, but those of single hosts, which no table of the page is of."""
-    return [cell for cell in read_cells() if not (cell.of_lab or cell.of_host)]
+    """The cells of public flows."""
+    return [cell for cell in read_cells() if not cell.of_lab]
 
 
 def variants_named(text: str | None) -> list[str]:

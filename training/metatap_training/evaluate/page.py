@@ -9,8 +9,8 @@ import pyarrow as pa
 from metatap_training.bench.cells import Table
 from metatap_training.bench.folds import FOLDS, Role
 from metatap_training.bench.measures import RATE
-from metatap_training.bench.summary import results_of
 from metatap_training.evaluate.variants import VARIANTS
+from metatap_training.report.read import from_arrow
 from metatap_training.report.results import Results
 from metatap_training.report.shared import shared
 from metatap_training.report.text import code, table
@@ -37,7 +37,7 @@ def page(rows: pa.Table, variants: Sequence[str], *, draws: int, seed: int, comm
         seed: Of training and draws.
         command: What was run.
     """
-    results = results_of(rows).single()
+    results = from_arrow(rows).single()
     parts = [_section(results, one, variants) for one in ABOUT if one in results.values("table")]
     left = [name for name in VARIANTS if name not in variants]
     unmeasured = f"\nNot measured in this run: {', '.join(left)}.\n" if left else ""
