@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from metatap.errors import StateError
 from metatap.state import State
-from metatap.state.state import ASIDE, FILE, MAX_BYTES, VERSION
+from metatap.state.damage import ASIDE
+from metatap.state.state import FILE, MAX_BYTES, VERSION
 
 WRITER = """
 import hashlib, random, sys

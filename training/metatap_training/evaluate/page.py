@@ -37,7 +37,7 @@ def page(rows: pa.Table, variants: Sequence[str], *, draws: int, seed: int, comm
         seed: Of training and draws.
         command: What was run.
     """
-    results = from_arrow(rows).single()
+    results = from_arrow(rows.drop_columns(["curve"])).single()
     parts = [_section(results, one, variants) for one in ABOUT if one in results.values("table")]
     left = [name for name in VARIANTS if name not in variants]
     unmeasured = f"\nNot measured in this run: {', '.join(left)}.\n" if left else ""
