@@ -12,6 +12,12 @@ FAULTS = (sqlite3.Error, UnicodeDecodeError)
 """What using a file gives rise to; SQLite's message of a damaged one may quote bytes that are no
 text."""
 
+_MAGIC = b"SQLite format 3\0"
+
+_VERSIONS = slice(18, 20)
+"""Where the header says which SQLite may write, and which may read
+(https://sqlite.org/fileformat2.html, 1.3.3)."""
+
 _CODES = (
     sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_NOTADB,
@@ -22,6 +28,29 @@ _CODES = (
 
 class UnusableError(Exception):
     """The file is none of ours, broken, or of another version."""
+
+
+def is_new(path: Path) -> bool:
+    """Whether a file has nothing in it yet, or is not there.
+
+    SQLite opens one of a later format for reading alone, and says so only at the first write.
+
+    Raises:
+        UnusableError: it is none of SQLite's, or its header names a format that can't be written.
+        OSError: it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(_VERSIONS.stop)
+    except FileNotFoundError:
+        return True
+    if not start:
+        return True
+    if not start.startswith(_MAGIC):
+        raise UnusableError("not a database")
+    if not {*start[_VERSIONS]} <= {1, 2}:
+        raise UnusableError("a database of a format that can't be written")
+    return False
 
 
 def is_broken(error: Exception) -> bool:

@@ -114,7 +114,7 @@ class AlertHistory:
             raise StateError(f"{history.path}: no such file: no agent has kept alerts there")
         try:
             history._connect(_COMMAND_S)
-        except (*FAULTS, UnusableError) as error:
+        except (OSError, *FAULTS, UnusableError) as error:
             history.close()
             raise StateError(f"{history.path}: can't be read: {error}") from None
         return history

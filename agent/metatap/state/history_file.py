@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from metatap.state.damage import FAULTS, UnusableError, is_broken
+from metatap.state.damage import FAULTS, UnusableError, is_broken, is_new
 from metatap.state.stored import COLUMNS, SCHEMA, VERSION
 
 PAGE = 8_192
@@ -22,7 +22,9 @@ def connect(path: Path, wait: float) -> sqlite3.Connection:
     Raises:
         UnusableError: it is none, or of another schema.
         sqlite3.Error: it can't be read or written.
+        OSError: it can't be read.
     """
+    is_new(path)
     connection = sqlite3.connect(path, timeout=wait, check_same_thread=False)
     try:
         connection.execute(f"PRAGMA page_size = {PAGE}")

@@ -18,7 +18,7 @@ from pathlib import Path
 import structlog
 
 from metatap.errors import StateError
-from metatap.state.damage import ASIDE, FAULTS, UnusableError, is_broken, set_aside
+from metatap.state.damage import ASIDE, FAULTS, UnusableError, is_broken, is_new, set_aside
 from metatap.yamlfile import shown
 
 VERSION = 1
@@ -31,8 +31,6 @@ MAX_BYTES = 2**26
 
 MAX_NAMES = 1000
 """Contents kept, at most."""
-
-_MAGIC = b"SQLite format 3\0"
 
 CHANGED = "its bytes are not those that were kept"
 
@@ -172,11 +170,11 @@ class State:
     def _open_file(self) -> None:
         path = self.folder / FILE
         try:
-            was_empty = _is_empty(path)
+            is_empty = is_new(path)
             self._connection = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
-            self._check(was_empty=was_empty)
+            self._check(is_empty=is_empty)
         except FAULTS as error:
             self._disconnect()
             if is_broken(error):
@@ -185,8 +183,10 @@ class State:
         except UnusableError:
             self._disconnect()
             raise
+        except OSError as error:
+            raise StateError(f"{path}: can't be read: {error.strerror}") from None
 
-    def _check(self, *, was_empty: bool) -> None:
+    def _check(self, *, is_empty: bool) -> None:
         """Make the table of a new file; see whether an older one is sound.
 
         Raises:
@@ -195,7 +195,7 @@ class State:
         connection = self._connection
         if connection is None:  # pragma: no cover - called with one
             return
-        if not was_empty:
+        if not is_empty:
             self._check_old(connection)
             return
         connection.execute("BEGIN IMMEDIATE")
@@ -239,24 +239,6 @@ class State:
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
-
-
-def _is_empty(path: Path) -> bool:
-    """Whether there is nothing yet.
-
-    Raises:
-        UnusableError: the file is none of SQLite's.
-    """
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(_MAGIC))
-    except FileNotFoundError:
-        return True
-    except OSError as error:
-        raise StateError(f"{path}: can't be read: {error.strerror}") from None
-    if start and start != _MAGIC:
-        raise UnusableError("not a database")
-    return not start
 
 
 def _digest(name: str, content: bytes) -> bytes:

@@ -201,16 +201,21 @@ def test_another_schema_is_set_aside_not_guessed_at(tmp_path: Path, opened: Open
         assert opened().dropped == []
 
 
-def test_a_header_of_an_unknown_format_is_set_aside(tmp_path: Path, opened: Open) -> None:
-    """SQLite calls that a plain error, as it would a wrong statement."""
+@pytest.mark.parametrize(("at", "change"), [(44, (9).to_bytes(4, "big")), (18, b"\3")])
+def test_a_header_of_an_unknown_format_is_set_aside(
+    tmp_path: Path, opened: Open, at: int, change: bytes
+) -> None:
+    """SQLite calls that a plain error, as it would a wrong statement, or only reads the file."""
     opened().close()
     path = tmp_path / "history.db"
     content = bytearray(path.read_bytes())
-    content[44:48] = (9).to_bytes(4, "big")
+    content[at : at + len(change)] = change
     path.write_bytes(content)
     history = opened()
     assert len(history.dropped) == 1
     assert "set aside" in history.dropped[0]
+    history.add(alerts(1))
+    assert history.alerts.passed == 1
 
 
 def test_a_file_that_breaks_while_it_is_open_is_set_aside(tmp_path: Path, opened: Open) -> None:

@@ -146,14 +146,19 @@ def test_a_newer_schema_is_set_aside(tmp_path: Path) -> None:
     state.close()
 
 
-def test_a_header_of_an_unknown_format_is_set_aside(tmp_path: Path) -> None:
-    """SQLite calls that a plain error, as it would a wrong statement."""
+@pytest.mark.parametrize(
+    ("at", "change"), [(44, (9).to_bytes(4, "big")), (18, b"\3"), (18, b"\0"), (19, b"\3")]
+)
+def test_a_header_of_an_unknown_format_is_set_aside(
+    tmp_path: Path, at: int, change: bytes
+) -> None:
+    """SQLite calls that a plain error, as it would a wrong statement, or only reads the file."""
     state = State.open(tmp_path)
     assert state.put("a", b"content")
     state.close()
     path = tmp_path / FILE
     content = bytearray(path.read_bytes())
-    content[44:48] = (9).to_bytes(4, "big")
+    content[at : at + len(change)] = change
     path.write_bytes(content)
     state = State.open(tmp_path)
     assert state.get("a") is None
