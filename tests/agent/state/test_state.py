@@ -149,9 +149,7 @@ def test_a_newer_schema_is_set_aside(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("at", "change"), [(44, (9).to_bytes(4, "big")), (18, b"\3"), (18, b"\0"), (19, b"\3")]
 )
-def test_a_header_of_an_unknown_format_is_set_aside(
-    tmp_path: Path, at: int, change: bytes
-) -> None:
+def test_a_header_of_an_unknown_format_is_set_aside(tmp_path: Path, at: int, change: bytes) -> None:
     """SQLite calls that a plain error, as it would a wrong statement, or only reads the file."""
     state = State.open(tmp_path)
     assert state.put("a", b"content")
