@@ -8,18 +8,13 @@ Estimators and their sources: docs/adaptation.md.
 """
 
 from metatap.adaptation.adapter import Adapter
-from metatap.adaptation.background import Background
 from metatap.adaptation.budgeting import BUDGET
 from metatap.adaptation.notice import Moved, Notice, NoticeKind
-from metatap.adaptation.trim import local_background, trimmed
 
 __all__ = [
     "BUDGET",
     "Adapter",
-    "Background",
     "Moved",
     "Notice",
     "NoticeKind",
-    "local_background",
-    "trimmed",
 ]

@@ -48,6 +48,7 @@ class Budgeting:
     Attributes:
         estimate: The latest, None before the first.
         silenced: Packs that the budget keeps most of their own flows below, and their thresholds.
+        forgotten: What `forget` was told last, None: nothing.
     """
 
     def __init__(self, alerts: float, unknown: float) -> None:
@@ -59,6 +60,7 @@ class Budgeting:
         """
         self.estimate: Estimate | None = None
         self.silenced: dict[str, float] = {}
+        self.forgotten: tuple[int, int] | None = None
         self._alerts, self._unknown = alerts, unknown
         self._room = room_for(max(alerts, unknown))
         self._rules: RuleSet | None = None
@@ -82,6 +84,19 @@ class Budgeting:
     def floors(self) -> FloatArray | None:
         """float32 [P], the least scores that are looked at; None without rules."""
         return None if self._tail is None else self._tail.floors
+
+    def snapshot(self) -> Budgeting:
+        """The same, of its own; it may be worked on in another thread."""
+        other = Budgeting(*self.budgets)
+        other.estimate, other.silenced, other.forgotten = (
+            self.estimate,
+            self.silenced,
+            self.forgotten,
+        )
+        other._rules, other._shape, other._kept = self._rules, self._shape, self._kept
+        other._own, other._floors, other._done = self._own, self._floors, self._done
+        other._tail = None if self._tail is None else self._tail.snapshot()
+        return other
 
     def adopt(self, rules: RuleSet, features: FloatArray, shape: Unknown | None, now: int) -> None:
         """Go on with other rules; what was seen with those before is carried over.
@@ -117,15 +132,28 @@ class Budgeting:
 
     def forget(self, now: int, since: int) -> None:
         """Forget what was seen before a change, see `Tail.forget`."""
+        self.forgotten = now, since
         if self._tail is not None:
             self._tail.forget(now, since)
             self._done = None
 
+    def is_due(self, rules: RuleSet, now: int) -> bool:
+        """Whether `thresholds` would have new ones."""
+        if not self.is_on or self._rules is None or rules.heads is not self._rules.heads:
+            return False
+        return self._done is None or now - self._done >= PERIOD
+
+    def follow(self, other: Budgeting) -> None:
+        """Take the estimate that a snapshot of this made."""
+        if self.forgotten != other.forgotten:
+            return
+        self.estimate, self.silenced, self._done = other.estimate, other.silenced, other._done
+        if self._tail is not None and other._tail is not None:
+            self._tail.watch(other._tail.share)
+
     def thresholds(self, rules: RuleSet, now: int) -> FloatArray | None:
         """float32 [P'], the thresholds of the rules; None where there are no new ones."""
-        if self._tail is None or self._rules is None or rules.heads is not self._rules.heads:
-            return None
-        if self._done is not None and now - self._done < PERIOD:
+        if self._tail is None or self._rules is None or not self.is_due(rules, now):
             return None
         self._done = now
         everyone = np.arange(len(self._own))

@@ -171,13 +171,14 @@ class Reservoir:
         """
         self._trim()
         older = self._columns["time"] < since
-        self._columns["number"][older] -= half_lives * math.log(2)
+        number = self._columns["number"] - half_lives * math.log(2) * older
+        self._columns = {**self._columns, "number": number}
         self._cut()
 
     def frame(self) -> Frame:
         """The sample as it is kept over a restart."""
         self._trim()
-        return Frame({"seen": self.seen, "serials": self._serials}, self._columns)
+        return Frame({"seen": self.seen, "serials": self._serials}, {**self._columns})
 
     def restore(self, frame: Frame) -> None:
         """Go on with a sample that was kept; cut to this one's size and quota.

@@ -87,6 +87,13 @@ class Tail:
         """Share of all keys that is watched."""
         return self._share
 
+    def snapshot(self) -> Tail:
+        """A tail of its own with the same keys; it may be worked on in another thread."""
+        other = Tail(self._base, 0, horizon=self.horizon, room=self.room)
+        other.start, other._floors, other._share = self.start, self._floors, self._share
+        other._kept, other._fresh, other._waiting = self._kept, [*self._fresh], self._waiting
+        return other
+
     def watch(self, share: float) -> None:
         """Watch only a share of all keys, 0 < share ≤ 1; it can only fall."""
         if share < self._share:

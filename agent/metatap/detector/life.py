@@ -38,6 +38,7 @@ class Life:
         recent: float32 [r, d], embeddings of flows seen lately, None: there are none.
         limit: Most share of `recent` a new pack may flag.
         cache: What became of packs before.
+        local: float32 [l, d], embeddings of the network's own flows, None: there are none.
     """
 
     model: Model
@@ -46,14 +47,20 @@ class Life:
     recent: FloatArray | None = None
     limit: float = RECENT_LIMIT
     cache: ReadyCache | None = None
+    local: FloatArray | None = None
     _ground: str = field(init=False)
+    _joined: str = field(init=False)
 
     def __post_init__(self) -> None:
         if self.recent is not None and self.recent.shape[1:] != (self.model.depth,):
             shape = list(self.recent.shape)
             raise ValueError(f"recent: shape {shape}, not [r, {self.model.depth}]")
-        ground = "" if self.cache is None else background_id(self.background)
+        ground, joined = "", ""
+        if self.cache is not None:
+            ground = background_id(self.background)
+            joined = ground if self.local is None else f"{ground} {background_id(self.local)}"
         object.__setattr__(self, "_ground", ground)
+        object.__setattr__(self, "_joined", joined)
 
     def lead(self, pack: Pack) -> tuple[PackStatus, Ready | None]:
         """Make a pack ready and decide on it.
@@ -61,23 +68,35 @@ class Life:
         Returns:
             What became of it, and the pack made ready if it is in force.
         """
-        found = self._ready(pack)
+        found = self._best(pack)
         status = _loaded(pack, found)
         if isinstance(found, str) or status.state is PackState.QUARANTINED:
             return status, None
         status = self._out_of_shadow(status, found)
         return status, found if status.state is PackState.ACTIVE else None
 
-    def _ready(self, pack: Pack) -> Ready | str:
+    def _best(self, pack: Pack) -> Ready | str:
+        """The pack made ready with the network's own flows if it is fit then, else without them.
+
+        An attack going on must not end its detection by what it adds to the background.
+        """
+        if self.local is not None:
+            found = self._ready(pack, self.local)
+            if isinstance(found, Ready) and found.is_useful:
+                return found
+        return self._ready(pack, None)
+
+    def _ready(self, pack: Pack, local: FloatArray | None) -> Ready | str:
         """The pack made ready, or why the model makes no head of it."""
         cache = self.cache if pack.sha256 else None
-        key = (pack.sha256, self.model.sha256, self._ground, self.rate)
+        ground = self._ground if local is None else self._joined
+        key = (pack.sha256, self.model.sha256, ground, self.rate)
         known = None if cache is None else cache.get(key)
         if known is not None:
             return replace(known, pack=pack) if isinstance(known, Ready) else known
         found: Ready | str
         try:
-            found = make_ready(self.model, pack, self.rate, self.background)
+            found = make_ready(self.model, pack, self.rate, self.background, local)
         except ModelError as error:
             found = str(error)
         if cache is not None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from metatap.detector.judge import least_distance, weakness
 from metatap.detector.model import Model
 from metatap.detector.threshold import pack_threshold
+from metatap.detector.trim import local_background
 from metatap.errors import ModelError
 from metatap.features import encode
 from metatap.packs import Fault, Pack
@@ -64,7 +65,11 @@ class Ready:
 
 
 def make_ready(
-    model: Model, pack: Pack, rate: float, background: FloatArray | None = None
+    model: Model,
+    pack: Pack,
+    rate: float,
+    background: FloatArray | None = None,
+    local: FloatArray | None = None,
 ) -> Ready:
     """Adapt a head to a pack, hold its flows out, and set its threshold.
 
@@ -74,6 +79,8 @@ def make_ready(
         rate: Target share of the background over the threshold.
         background: float32 [m, d], embeddings of benign flows, m ≥ 1; None: the reference
             background in the model file.
+        local: float32 [l, d], embeddings of the network's own flows, an attack among them perhaps;
+            they join the background, see `trim`.
 
     Raises:
         ModelError: a head or a score of the support is not finite.
@@ -86,9 +93,10 @@ def make_ready(
     if pack.not_like is not None:
         counter = model.select(encode(pack.not_like, pack.not_like_context))
     against = np.zeros(len(counter), np.float32)
-    head = model.adapt(
-        np.concatenate([examples, counter]), np.concatenate([label, against]), background
-    )
+    known, labels = np.concatenate([examples, counter]), np.concatenate([label, against])
+    if local is not None:
+        background = local_background(model, known, labels, background, local)
+    head = model.adapt(known, labels, background)
     support = model.embed(examples)
     held_out = np.empty(len(examples), np.float32)
     others = np.empty((len(examples), len(head)), np.float32)

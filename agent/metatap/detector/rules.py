@@ -45,8 +45,8 @@ class RuleSet:
         threshold_source: Where the thresholds come from: `reference`, `local` or `model`, or what
             `with_thresholds` was told.
         states: What became of every pack that was seen, those in quarantine too.
-        background: float32 [m, d], the background of the user's own that heads and thresholds are
-            of; None: the reference background in the model file.
+        background: float32 [m, d], flows of the user's own that heads and thresholds are of; None:
+            those of the reference background in the model file alone.
     """
 
     model: Scorer
@@ -85,6 +85,7 @@ class RuleSet:
         limit: float | None = None,
         cache: ReadyCache | None = None,
         quarantined: Sequence[PackStatus] = (),
+        local: FloatArray | None = None,
     ) -> RuleSet:
         """Adapt a head to each pack and set its threshold on a background of benign flows.
 
@@ -104,12 +105,14 @@ class RuleSet:
             limit: Most share of `recent` a new pack may flag; None: `RECENT_LIMIT`.
             cache: What became of packs before.
             quarantined: Packs that were not taken when they were read, for `states`.
+            local: float32 [l, d], embeddings of the network's own flows; they join the background,
+                see `trim`. A pack that would be unfit with them is made without.
         """
-        source = REFERENCE if background is None else LOCAL
+        own = background if local is None else local
         if background is None:
             background = model.meta.background.embedding
         most = RECENT_LIMIT if limit is None else limit
-        life = Life(model, rate, background, recent, most, cache)
+        life = Life(model, rate, background, recent, most, cache, local)
         kept: list[Ready] = []
         states = list(quarantined)
         for pack in packs:
@@ -128,9 +131,9 @@ class RuleSet:
             thresholds,
             tuple(ready.support for ready in kept),
             {s.id: s.reason for s in states[len(quarantined) :] if s.fault},
-            source,
+            REFERENCE if own is None else LOCAL,
             tuple(states),
-            None if source is REFERENCE else background,
+            own,
         )
 
     def with_thresholds(self, thresholds: FloatArray, source: str) -> RuleSet:

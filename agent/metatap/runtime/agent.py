@@ -79,6 +79,9 @@ class Agent:
                 opened.callback(self.state.close)
             self._models = Models(self.state)
             assembler = Assembler(self._models)
+            self.adapting = Adapting(self.config, self.state) if live else None
+            if self.adapting is not None:
+                assembler.around = self.adapting.at_start
             self.reloader = Reloader(load, self.config, assembler)
             first = self.reloader.start()
             self.pipeline: Pipeline = build_pipeline(self.config, first.rules)
@@ -88,9 +91,9 @@ class Agent:
             if self.state is not None:
                 self.pipeline.history = AlertHistory.open(self.state.folder)
             self._base = first.rules
-            self.adapting = Adapting(self.config, self.state) if live else None
             if self.adapting is not None:
                 assembler.around = self.adapting.around
+                self.reloader.prepare = self.adapting.prepare
                 self.pipeline.detector.swap(self.adapting.extend(first.rules))
                 self.pipeline.observe = self.adapting.observe
                 self.pipeline.opened = self.adapting.opened
@@ -110,7 +113,7 @@ class Agent:
         if self._is_live:
             self.reloader.follow()
         if self.adapting is not None:
-            self.adapting.start()
+            self.adapting.start(self.reloader.request)
         log.info(
             "agent_started",
             model=rules.model.meta.name,
@@ -238,8 +241,8 @@ class Agent:
         if loaded is None:
             return
         if loaded.rules is not self._base:
-            self._base = rules = loaded.rules
-            self.pipeline.detector.swap(self.adapting.extend(rules) if self.adapting else rules)
+            self._base, ready = loaded.rules, loaded.ready
+            self.pipeline.detector.swap(self.adapting.extend(ready) if self.adapting else ready)
         if loaded.lists is not self.lists:
             self._suppress(loaded.lists)
         if loaded.config is not self.config:

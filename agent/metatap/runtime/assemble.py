@@ -41,11 +41,12 @@ class Around:
     """What the agent knows of its network, in the space of one model.
 
     Attributes:
-        background: float32 [m, d], None: the model's reference background.
+        local: float32 [l, d], flows that heads are made on too; None: the model's reference
+            background alone.
         recent: float32 [r, d], flows seen lately, None: none.
     """
 
-    background: FloatArray | None = None
+    local: FloatArray | None = None
     recent: FloatArray | None = None
 
 
@@ -178,7 +179,7 @@ class Assembler:
             model,
             sorted(packs, key=lambda pack: pack.id),
             config.detector.false_positive_rate,
-            around.background,
+            local=around.local,
             recent=around.recent,
             cache=self._ready,
             quarantined=folder.quarantined,

@@ -127,7 +127,7 @@ OPTIONS: tuple[Option, ...] = (
         whole(0, 32_768, "flows"),
         2048,
         "Recent flows of this network kept for setting thresholds and for trying new packs; 0 for "
-        "none. Heads are made on the model's reference background in any case.",
+        "none.",
     ),
     Option(
         "adaptation.host_share",
@@ -135,6 +135,13 @@ OPTIONS: tuple[Option, ...] = (
         0.05,
         "Share of that background that one originating host may have, at most, so that a busy host "
         "is not taken for the network.",
+    ),
+    Option(
+        "adaptation.heads",
+        choice("reference", "local"),
+        "reference",
+        "What packs' heads are made on: the model's reference background, or with it these flows "
+        "of this network, anew when they have changed enough.",
     ),
     Option(
         "adaptation.unknown_per_day",

@@ -43,12 +43,14 @@ class Loaded:
 
     Attributes:
         rules: The rules from the next batch on.
+        ready: The same, as `Reloader.prepare` gave them.
         lists: Allowlists and suppressions from then on.
         config: The configuration from then on.
         because: The kinds that changed.
     """
 
     rules: RuleSet
+    ready: RuleSet
     lists: Lists
     config: Config
     because: tuple[str, ...]
@@ -61,6 +63,7 @@ class Reloader:
     in force is `Assembler`'s business.
 
     Attributes:
+        prepare: What is done with rules before they are handed over.
         faults: What is wrong with files, now and last.
         swaps: Rules handed over so far.
         rollbacks: Rollbacks among them.
@@ -74,6 +77,7 @@ class Reloader:
             config: The one in force.
             assembler: Builds rules.
         """
+        self.prepare: Callable[[RuleSet], RuleSet] = lambda rules: rules
         self.faults = Faults()
         self.swaps = 0
         self.rollbacks = 0
@@ -241,7 +245,9 @@ class Reloader:
         if is_same and CONFIG not in kinds:
             self._took(assembly, None)
             return True
-        loaded = Loaded(assembly.rules, assembly.lists, config, tuple(sorted(kinds)))
+        rules = assembly.rules
+        ready = rules if rules is before.rules else self.prepare(rules)
+        loaded = Loaded(rules, ready, assembly.lists, config, tuple(sorted(kinds)))
         with self._changed:
             self._ready = loaded
             self._changed.wait_for(lambda: self._closed or self._ready is None)

@@ -121,11 +121,14 @@ class AdaptationConfig:
     Attributes:
         background: Flows of the network kept, 0 for none.
         host_share: Share of one originating host, at most.
+        heads: What heads are made on: the model's reference background, or with it the
+            network's own (`local`).
         unknown_per_day: Alerts a day of the pack `unknown`, 0 for none.
     """
 
     background: int
     host_share: float
+    heads: Literal["reference", "local"]
     unknown_per_day: float
 
 

@@ -78,48 +78,48 @@ def show(
     for minute in range(int(hours * 60)):
         now = begin + minute * MINUTE
         rows = rng.integers(found.batch.rows, size=20)
+        adapter.refresh(found.rules)
         adapter.observe(adapter.score(at(found, rows, now, hosts)), now)
     return now
 
 
-def test_a_background_comes_when_there_are_enough_flows(rules: RuleSet, scored: Detections) -> None:
-    """Not before 512 flows; then in the space of any model asked for; the same until it changes."""
+def test_a_background_comes_when_enough_was_seen(rules: RuleSet, scored: Detections) -> None:
+    """A day and 512 flows; then in the space of any model, the same flows until much is new."""
     model = rules.model
     assert isinstance(model, Model)
     adapter = Adapter(1024, seed=0)
-    assert adapter.background() is None
-    assert adapter.recent().shape == (0, 0)
+    assert adapter.background(model) is None
+    assert adapter.recent(model).shape == (0, model.depth)
     end = show(adapter, scored, 0.2)
-    assert adapter.background() is None
-    assert not adapter.changed()
-    assert adapter.recent().shape == (240, model.depth)
-    end = show(adapter, scored, 1, begin=end, seed=1)
-    assert adapter.changed()
-    background = adapter.background()
+    assert adapter.recent(model).shape == (240, model.depth)
+    end = show(adapter, scored, 23, begin=end, seed=1)
+    assert adapter.background(model) is None
+    assert not adapter.has_changed()
+    end = show(adapter, scored, 1, begin=end, seed=2)
+    assert adapter.has_changed()
+    background = adapter.background(model)
     assert background is not None
-    assert background.embeddings.shape == (background.rows, model.depth)
-    assert 512 <= background.rows <= 1024
-    np.testing.assert_array_equal(adapter.recent(model), background.embeddings)
-    assert not adapter.changed()
-    again = adapter.background(model)
-    assert again is not None
-    assert again.id == background.id
-    show(adapter, scored, 8, begin=end, seed=2)
-    assert adapter.changed()
-    later = adapter.background()
+    assert 512 <= len(background) <= 1024
+    np.testing.assert_array_equal(adapter.recent(model), background)
+    assert not adapter.has_changed()
+    end = show(adapter, scored, 70, begin=end, seed=3)
+    assert not adapter.has_changed()
+    show(adapter, scored, 3, begin=end, seed=4)
+    assert adapter.has_changed()
+    later = adapter.background(model)
     assert later is not None
-    assert later.id != background.id
+    assert not np.array_equal(later, background)
 
 
 def test_nothing_is_kept_where_nothing_is_asked_for(rules: RuleSet, scored: Detections) -> None:
     """Without background and budget there are no flows and no thresholds, and rules stay."""
     adapter = Adapter(0, seed=0)
     show(adapter, scored, 0.5)
-    assert adapter.background() is None
-    assert adapter.recent().shape == (0, 0)
+    assert adapter.background(rules.model) is None
+    assert not len(adapter.recent(rules.model))
     assert adapter.thresholds(rules) is None
     assert adapter.extend(rules) is rules
-    assert not adapter.changed()
+    assert not adapter.has_changed()
     adapter.load(adapter.save())
 
 
@@ -176,7 +176,7 @@ def test_a_restart_goes_on_where_it_was(rules: RuleSet, scored: Detections) -> N
     kept = adapter.save()
     other = Adapter(1024, alerts_per_day=50.0, seed=1)
     other.load(kept)
-    np.testing.assert_array_equal(other.recent(rules.model), adapter.recent())
+    np.testing.assert_array_equal(other.recent(rules.model), adapter.recent(rules.model))
     assert other.status()["traffic_days"] == adapter.status()["traffic_days"]
     assert other.status()["drift"] == adapter.status()["drift"] == "watching"
     anew = replace(rules, heads=rules.heads.copy())
@@ -187,16 +187,18 @@ def test_a_restart_goes_on_where_it_was(rules: RuleSet, scored: Detections) -> N
     np.testing.assert_allclose(found, expected, atol=0.02)
 
 
-def test_what_is_no_state_is_refused_and_nothing_of_it_taken(scored: Detections) -> None:
+def test_what_is_no_state_is_refused_and_nothing_of_it_taken(
+    rules: RuleSet, scored: Detections
+) -> None:
     """Damage anywhere leaves the adapter as it was."""
     adapter = Adapter(512, alerts_per_day=5.0, seed=0)
     show(adapter, scored, 0.5)
     kept = adapter.save()
-    before = adapter.recent()
+    before = adapter.recent(rules.model)
     for content in (b"", kept[:-1], kept[:200] + b"\0" + kept[201:], kept + b"\0"):
         with pytest.raises(StateError):
             adapter.load(content)
-    np.testing.assert_array_equal(adapter.recent(), before)
+    np.testing.assert_array_equal(adapter.recent(rules.model), before)
     assert adapter.status()["traffic_days"] > 0
 
 
@@ -208,14 +210,15 @@ def test_a_drift_is_told_once_with_what_moved(rules: RuleSet, scored: Detections
     adapter = Adapter(1024, alerts_per_day=10.0, seed=0)
     end = show(adapter, scored, 36)
     assert not adapter.notices()
-    adapter.background()
+    assert adapter.background(rules.model) is not None
+    assert not adapter.has_changed()
     show(adapter, other, 1.2, begin=end, seed=1)
     notices = adapter.notices()
     assert [notice.kind for notice in notices] == [NoticeKind.DRIFT]
     assert notices[0].moved
     assert 30 <= notices[0].seconds / 60 <= 65
     assert notices[0].moved[0].name in notices[0].text
-    assert adapter.changed()
+    assert adapter.has_changed()
     assert not adapter.notices()
 
 
@@ -369,3 +372,47 @@ def test_a_batch_of_a_model_that_was_not_adopted_stays_as_it_is(
     other = replace(extended, model=Model(shipped_model()))
     strange = replace(scored, rules=other, embedding=scored.embedding[:, :50])
     assert adapter.score(strange) is strange
+
+
+def test_prepared_rules_come_with_the_budget(rules: RuleSet, scored: Detections) -> None:
+    """What `prepare` gives is what `extend` alone would have given, and is gone on with."""
+    adapter = Adapter(1024, 0.2, 50.0, 10.0, seed=0)
+    extended = adapter.extend(rules)
+    end = show(adapter, replace(scored, rules=extended), 48)
+    adapter.thresholds(extended)
+    kept = adapter.save()
+    model = rules.model
+    assert isinstance(model, Model)
+    other = replace(rules, heads=rules.heads * np.float32(2.0), thresholds=2 * rules.thresholds)
+    found = []
+    for is_prepared in (False, True):
+        adapter = Adapter(1024, 0.2, 50.0, 10.0, seed=0)
+        adapter.load(kept)
+        adapter.extend(rules)
+        ready = adapter.prepare(other) if is_prepared else other
+        assert (ready.threshold_source == BUDGET) is is_prepared
+        ready = adapter.extend(ready)
+        thresholds = ready.thresholds if is_prepared else adapter.thresholds(ready)
+        assert thresholds is not None
+        found.append(thresholds)
+        assert adapter.thresholds(ready) is None
+        scores, embedding = model.score(model.select(scored.features), ready.heads)
+        seen = replace(scored, rules=ready, scores=scores, embedding=embedding)
+        show(adapter, seen, 0.2, begin=end, seed=1)
+        assert adapter.thresholds(ready) is not None
+    np.testing.assert_allclose(found[1], found[0], atol=1e-6)
+
+
+def test_a_drift_between_prepare_and_extend_counts(rules: RuleSet, scored: Detections) -> None:
+    """What was forgotten stays forgotten: own thresholds are in force again for an hour."""
+    adapter = Adapter(1024, alerts_per_day=50.0, seed=0)
+    end = show(adapter, scored, 48)
+    other = replace(rules, heads=rules.heads.copy())
+    ready = adapter.prepare(other)
+    assert (ready.thresholds[:4] < rules.thresholds[:4]).all()
+    adapter._budgeting.forget(adapter._clock.now, adapter._clock.now)  # as a drift does
+    adapter.extend(ready)
+    show(adapter, replace(scored, rules=ready), 0.1, begin=end, seed=1)
+    thresholds = adapter.thresholds(ready)
+    assert thresholds is not None
+    np.testing.assert_array_equal(thresholds[:4], rules.thresholds[:4])

@@ -233,3 +233,38 @@ def test_distances_are_in_spreads_of_the_background() -> None:
     assert near == pytest.approx(least_distance(9 * one, 9 * other, 9 * ground), rel=1e-5)
     assert near == pytest.approx(0.5, abs=0.05)
     assert least_distance(one, ground[:0], ground) == np.inf
+
+
+def test_local_flows_join_the_background(
+    model: Model, packs: list[Pack], office: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Heads are others with them, are remembered, and alerts are measured by them."""
+    local = model.embed(office.features[office.benign])[:1000]
+    plain = RuleSet.build(model, packs, RATE)
+    cache = ReadyCache()
+    rules = RuleSet.build(model, packs, RATE, cache=cache, local=local)
+    assert [pack.id for pack in rules.packs] == [pack.id for pack in plain.packs]
+    assert not np.allclose(rules.heads[:, : len(packs)], plain.heads[:, : len(packs)], atol=1e-3)
+    assert rules.threshold_source == "local"
+    assert rules.background is local
+    counted = Counted(monkeypatch)
+    again = RuleSet.build(model, packs, RATE, cache=cache, local=local.copy())
+    assert counted.calls == 0
+    np.testing.assert_array_equal(again.heads, rules.heads)
+    RuleSet.build(model, packs[:1], RATE, cache=cache, local=local[:-1])
+    assert counted.calls == 2 + min(packs[0].flows.rows, 8)
+
+
+def test_local_flows_take_no_pack_out_of_force(
+    model: Model, packs: list[Pack], office: Network
+) -> None:
+    """A network full of an attack makes its pack unfit there; it is made without those flows."""
+    scan = next(pack for pack in packs if pack.id == "port-scan")
+    attack = model.embed(office.features[office.of("port_scan")])
+    local = np.concatenate([attack] * (1 + 2000 // len(attack)))
+    assert not make_ready(model, scan, RATE, local=local).is_useful
+    rules = RuleSet.build(model, [scan], RATE, cache=ReadyCache(), local=local)
+    plain = RuleSet.build(model, [scan], RATE)
+    assert rules.states[0].state is PackState.ACTIVE
+    np.testing.assert_array_equal(rules.heads, plain.heads)
+    np.testing.assert_array_equal(rules.thresholds, plain.thresholds)

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from structlog.testing import capture_logs
-from tests.agent.runtime.running import RECORDING
+from tests.agent.runtime.running import RECORDING, wait_until
 from tests.lab.packs import read_all
 
 from metatap.adaptation import BUDGET, Adapter
 from metatap.detector import Detections, RuleSet
+from metatap.flow import FlowBatch, Numeric
 from metatap.runtime.adapting import STATE
 from metatap.runtime.agent import Agent
 from metatap.runtime.config import load_config
@@ -35,7 +36,7 @@ def flows_kept(agent: Agent) -> int:
 def test_what_is_learned_outlives_a_restart(tmp_path: Path) -> None:
     """The background fills from what is scored, and is there again at the next start."""
     agent = make(tmp_path)
-    agent.adapting.start()  # type: ignore[union-attr]
+    agent.adapting.start(agent.reloader.request)  # type: ignore[union-attr]
     assert flows_kept(agent) == 0
     agent.pipeline.process(read_all(RECORDING))
     kept = flows_kept(agent)
@@ -69,9 +70,14 @@ def test_thresholds_of_the_budget_are_taken_between_batches(
     monkeypatch.setattr(Adapter, "thresholds", thresholds)
     agent = make(tmp_path)
     agent.pipeline.between = agent._between
-    flows = read_all(RECORDING)
-    agent.pipeline.process(flows)
-    assert agent.pipeline.detector.rules.threshold_source == BUDGET
+    agent.adapting.start(agent.reloader.request)  # type: ignore[union-attr]
+
+    def is_budgeted() -> bool:
+        agent._between()
+        return agent.pipeline.detector.rules.threshold_source == BUDGET
+
+    wait_until(is_budgeted)
+    agent.pipeline.process(read_all(RECORDING))
     assert not agent.pipeline.aggregator.hits.received
     document = agent.status()
     assert {pack["threshold"] for pack in document["packs"]} == {9.0}
@@ -97,3 +103,53 @@ def test_a_fault_of_the_adaptation_ends_only_that(
     assert "out of its mind" in agent.status()["adaptation"]["fault"]
     assert [entry["event"] for entry in logs].count("adaptation_ended") == 1
     agent.close()
+
+
+def at(flows: FlowBatch, time: int) -> FlowBatch:
+    """The flows at a time, ns since the epoch, by a hundred originators."""
+    host = np.zeros((flows.rows, 16), np.uint8)
+    host[:, 15] = np.arange(flows.rows) % 100
+    columns = {
+        **flows.columns,
+        "ts": Numeric(np.full(flows.rows, time, np.int64)),
+        "duration": Numeric(np.zeros(flows.rows, np.int64)),
+        "id.orig_h": Numeric(host),
+    }
+    return FlowBatch(flows.rows, columns, flows.origin)
+
+
+def test_heads_follow_the_network(tmp_path: Path) -> None:
+    """After a day of traffic heads are made anew with its flows, once, and after a restart too."""
+    wished = {
+        "adaptation.heads": "local",
+        "adaptation.background": 512,
+        "alerts_per_day": 10,
+    }
+    agent = make(tmp_path, **wished)
+    agent.reloader.follow()
+    agent.adapting.start(agent.reloader.request)  # type: ignore[union-attr]
+    before = agent.pipeline.detector.rules
+    flows = read_all(RECORDING)
+    rng = np.random.default_rng(0)
+    for quarter in range(98):
+        some = flows.take(rng.integers(flows.rows, size=100))
+        agent.pipeline.process(at(some, 1_800_000_000_000_000_000 + quarter * 900 * 10**9))
+        agent._between()
+        if quarter < 90:
+            assert agent.pipeline.detector.rules.heads is before.heads
+
+    def is_local() -> bool:
+        agent._between()
+        return agent.pipeline.detector.rules.background is not None
+
+    wait_until(is_local)
+    rules = agent.pipeline.detector.rules
+    assert [pack.id for pack in rules.packs] == [pack.id for pack in before.packs]
+    assert not np.allclose(rules.heads, before.heads, atol=1e-3)
+    assert rules.threshold_source == BUDGET
+    assert agent.status()["adaptation"]["heads"] == "local"
+    agent.close()
+    assert agent.reloader.swaps == 1
+    again = make(tmp_path, **wished)
+    assert again.pipeline.detector.rules.background is not None
+    again.close()

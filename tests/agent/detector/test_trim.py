@@ -6,13 +6,13 @@ import sys
 
 import numpy as np
 import pytest
+from tests.agent.detector.networks import Network, read_network
 
-from metatap.adaptation import local_background, trimmed
 from metatap.detector import Model, shipped_model
+from metatap.detector.trim import local_background, trimmed
 from metatap.features import encode
 from metatap.packs import Pack, load_folder
 from metatap.runtime.shipped import shipped_packs
-from tests.agent.detector.networks import Network, read_network
 
 FAMILIES = {
     "dns-tunnel": "dns_tunnel",
@@ -54,9 +54,10 @@ def rate(
         counter = model.select(encode(pack.not_like, pack.not_like_context))
         support = np.concatenate([support, counter])
         label = np.append(label, np.zeros(len(counter), np.float32))
-    ground = np.concatenate([local, model.meta.background.embedding])
+    reference = model.meta.background.embedding
+    ground = np.concatenate([local, reference])
     if trim:
-        ground = local_background(model, support, label, local)
+        ground = local_background(model, support, label, reference, local)
     head = model.adapt(support, label, ground)
     level = np.quantile(embedding[benign[BACKGROUND:]] @ head[:-1] + head[-1], 0.99)
     rest = embedding[threat[len(threat) // 2 :]] @ head[:-1] + head[-1]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from metatap.detector import Model
+from metatap.detector.model import Model
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -43,22 +43,26 @@ def trimmed(background: FloatArray, head: FloatArray, share: float = SHARE) -> F
 
 
 def local_background(
-    model: Model, support: FloatArray, label: FloatArray, background: FloatArray
+    model: Model,
+    support: FloatArray,
+    label: FloatArray,
+    background: FloatArray,
+    local: FloatArray,
 ) -> FloatArray:
-    """What a pack is adapted against on this network: the reference, and the trimmed local flows.
+    """What a pack is adapted against on this network: a background, and the trimmed local flows.
 
     Args:
         model: The model.
         support: float32 [k, F], the pack's flows and counter-examples, as `Model.adapt` takes them.
         label: float32 [k], 1 = the threat.
-        background: float32 [m, d], embeddings of the network's own flows.
+        background: float32 [m, d], embeddings of benign flows, the reference as a rule.
+        local: float32 [l, d], embeddings of the network's own flows.
 
     Returns:
-        float32 [m', d].
+        float32 [l' + m, d], the local flows first.
 
     Raises:
         ModelError: the model fails.
     """
-    reference = model.meta.background.embedding
-    head = model.adapt(support, label, reference)
-    return np.concatenate([trimmed(background, head), reference])
+    head = model.adapt(support, label, background)
+    return np.concatenate([trimmed(local, head), background])
