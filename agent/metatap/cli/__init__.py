@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import sys
 
 import click
@@ -61,7 +62,12 @@ def say(text: str) -> None:
 
 
 def main() -> None:
-    """Entry point: errors a user can mend are printed without a traceback, exit status 1."""
+    """Entry point: errors a user can mend are printed without a traceback, exit status 1.
+
+    NumPy, not loaded yet, gets one thread: its BLAS would take cores from Zeek for products too
+    small to gain by it. ONNX Runtime has threads of its own (`detector.threads`).
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         cli(standalone_mode=False)
     except click.exceptions.Abort:
