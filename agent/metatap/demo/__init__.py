@@ -1,5 +1,7 @@
 """The demo: a lab recording through real sockets into a real agent, judged by its labels.
 
+`python -m metatap.demo` sends what is stored to an agent that runs already (docs/living.md).
+
 In: the recording `data/branch.mtrec` and `data/branch.labels.csv`, made by `make lab` (traffic of
 our own in network namespaces, labelled by construction). Out: a table, `alerts.jsonl` and
 `labels.csv`.

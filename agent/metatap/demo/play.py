@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-import zmq
 
+from metatap.demo.send import publisher
 from metatap.errors import MetatapError
 from metatap.sources.replay import ReplayResult, replay_to_zmq
 
@@ -88,21 +88,14 @@ def _config(address: str, out: Path, max_uids: int) -> str:
 
 
 def _send(recording: Path, address: str, agent: subprocess.Popen[bytes], log: Path) -> ReplayResult:
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    publisher = context.socket(zmq.XPUB)
-    try:
-        publisher.setsockopt(zmq.LINGER, int(STOP_LIMIT * 1000))
-        publisher.connect(address)
+    with publisher(address) as socket:
         deadline = time.monotonic() + START_LIMIT
-        while not publisher.poll(200):
+        while not socket.poll(200):
             if agent.poll() is not None:
                 raise MetatapError(f"the agent ended at its start; see {log}")
             if time.monotonic() > deadline:
                 raise MetatapError(f"the agent did not subscribe; see {log}")
-        return replay_to_zmq(recording, publisher)
-    finally:
-        publisher.close()
-        context.term()
+        return replay_to_zmq(recording, socket)
 
 
 def _played(sent: ReplayResult, log: Path) -> Played:
