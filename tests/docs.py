@@ -245,8 +245,8 @@ _STAGES: tuple[tuple[str, str, dict[str, str]], ...] = (
         "`flows_unscored`",
         {
             IMPOSSIBLE: "The model gave no scores for the flow: of a classifier, no probabilities "
-            "(not finite, outside [0, 1], or of another sum than 1; the event says which). The "
-            "others of its batch are scored.",
+            "(not finite, outside [0, 1], or of another sum than 1; the event says which); of a "
+            "sequence model, that of its window. The others of its batch are scored.",
             MODEL_FAILED: "The model could not score them; the next batch is tried again.",
         },
     ),

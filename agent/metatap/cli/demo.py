@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,19 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from metatap.cli.console import console
+from metatap.cli.options import FOLDER
 from metatap.demo import Judgement, Played, judge, play, read_labels
 from metatap.runtime.logs import configure_logs
+
+WIDTH = 140
+"""Columns of the tables where standard output is no terminal."""
 
 
 @click.command("demo")
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     default=Path("build/demo"),
     show_default=True,
     help="Folder for alerts.jsonl, labels.csv, the agent's configuration and log.",
@@ -34,12 +38,12 @@ def command(out: Path) -> None:
     data = Path(str(resources.files("metatap.demo") / "data"))
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(data / "branch.labels.csv", out / "labels.csv")
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    screen = console(WIDTH)
     played = play(data / "branch.mtrec", out)
     verdict = judge(out / "alerts.jsonl", read_labels(out / "labels.csv"))
-    console.print(_alerts(verdict))
-    console.print(_families(verdict))
-    _totals(console, played, verdict, out)
+    screen.print(_alerts(verdict))
+    screen.print(_families(verdict))
+    _totals(screen, played, verdict, out)
 
 
 def _alerts(verdict: Judgement) -> Table:
@@ -73,15 +77,15 @@ def _families(verdict: Judgement) -> Table:
     return table
 
 
-def _totals(console: Console, played: Played, verdict: Judgement, out: Path) -> None:
+def _totals(screen: Console, played: Played, verdict: Judgement, out: Path) -> None:
     benign = sum(verdict.total.values()) - sum(verdict.total[name] for name in verdict.hostile)
     rate = f"{played.flows / played.busy:,.0f}" if played.busy else "–"
-    console.print(
+    screen.print(
         f"{played.flows:,} flows scored of {played.sent.flows:,} sent, {rate} flows/s in the agent"
     )
-    console.print(f"falsely alerted: {len(verdict.false_uids)} of {benign:,} benign flows")
+    screen.print(f"falsely alerted: {len(verdict.false_uids)} of {benign:,} benign flows")
     for uid in verdict.false_uids:
-        console.print(f"  {uid}", highlight=False)
+        screen.print(f"  {uid}")
     for what, units in played.dropped.items():
-        console.print(f"dropped: {units:,} {what}")
-    console.print(f"alerts: {out / 'alerts.jsonl'}, labels: {out / 'labels.csv'}", highlight=False)
+        screen.print(f"dropped: {units:,} {what}")
+    screen.print(f"alerts: {out / 'alerts.jsonl'}, labels: {out / 'labels.csv'}")

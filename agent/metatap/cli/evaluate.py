@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from metatap.cli import say
+from metatap.cli.console import console
 from metatap.cli.meter import Meter, Rounds
+from metatap.cli.model import scorer
 from metatap.cli.options import FILE
 from metatap.cli.stored import account, configuration, ready, stored_options
 from metatap.context import Context
@@ -23,11 +24,12 @@ from metatap.offline.judged import hold_against_labels
 from metatap.offline.kept import open_kept
 from metatap.offline.labels import BENIGN, MALICIOUS, FieldLabels, FileLabels, Labels, Tally
 from metatap.offline.scoring import score_batches
-from metatap.offline.stream import open_sources
+from metatap.offline.stream import closing_all, open_sources
 from metatap.offline.tables import counted, document, render
-from metatap.offline.writers import check_folder, write_whole
+from metatap.offline.writers import check_folder
 from metatap.runtime.logs import configure_logs
 from metatap.sources import Source
+from metatap.writing import write_whole
 
 WIDTH = 140
 """Columns of the tables where standard output is no terminal."""
@@ -70,11 +72,12 @@ def command(
         check_folder(json_path)
     config = configuration(model, packs, rate)
     known, sources = _labels(texts, label_field, family_field, labels, malicious)
-    rules = ready(config, background).rules
-    context = Context(config.detector.context_entries)
-    with Meter("scoring", sources) as meter:
-        batches = score_batches(sources, rules, context, config.detector.batch_rows)
-        judged = hold_against_labels(batches, rules, known, meter.advance)
+    with closing_all(sources):
+        rules = ready(config, scorer(config), background)
+        context = Context(config.detector.context_entries)
+        with Meter("scoring", sources) as meter:
+            batches = score_batches(sources, rules, context, config.detector.batch_rows)
+            judged = hold_against_labels(batches, rules, known, meter.advance)
     whole = account(texts, sources, judged.flows)
     tally = known.tally()
     if label_field in tally.absent:
@@ -86,10 +89,9 @@ def command(
         evaluation = evaluate(judged, tally, rounds.advance)
     if json_path is not None:
         _write_json(evaluation, json_path)
-    width = None if sys.stdout.isatty() else WIDTH
-    console = Console(width=width, highlight=False, markup=False, emoji=False)
+    out = console(WIDTH)
     for part in render(evaluation):
-        console.print(part)
+        out.print(part)
     if not whole:
         sys.exit(1)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,15 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from metatap.alerts.report import Report, report_of
-from metatap.cli.past import agent_config, alert_file_option, config_option, state_option
+from metatap.cli.console import console
+from metatap.cli.options import agent_config, alert_file_option, config_option, state_option
 from metatap.errors import StateError
 from metatap.offline.past import find_alert
 from metatap.offline.printable import printable
 from metatap.runtime.logs import configure_logs
 from metatap.state.stored import Judgement
-
-WIDTH = 100
-"""Columns of the output where it is no terminal."""
 
 MAX_CELL = 120
 """Characters of a value in the table, at most; `--json` has all of it."""
@@ -61,39 +58,39 @@ def command(
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(_object(report, stored.judgement))))
     else:
-        show(report, stored.judgement, Console(width=None if sys.stdout.isatty() else WIDTH))
+        show(report, stored.judgement, console())
 
 
-def show(report: Report, judgement: Judgement | None, console: Console) -> None:
+def show(report: Report, judgement: Judgement | None, out: Console) -> None:
     """Print a report."""
-    _line(console, report.sentence)
-    _line(console, "")
-    _line(console, f"alert {report.id} of pack {report.pack}, {report.time}")
+    _line(out, report.sentence)
+    _line(out, "")
+    _line(out, f"alert {report.id} of pack {report.pack}, {report.time}")
     _line(
-        console,
+        out,
         f"score {report.score:.2f}, {report.over:.2f} over the threshold {report.threshold:.2f} "
         f"({report.threshold_source})" + (f"; {report.unusual}" if report.unusual else ""),
     )
     if judgement is not None:
         day = datetime.fromtimestamp(judgement.at // 1_000_000_000, UTC).date().isoformat()
         note = f": {judgement.note}" if judgement.note else ""
-        _line(console, f"judged {judgement.verdict} on {day}{note}")
+        _line(out, f"judged {judgement.verdict} on {day}{note}")
     for table in (_reasons(report), _values(report)):
         if table is not None:
-            _line(console, "")
-            console.print(table, markup=False, highlight=False, emoji=False)
-    _line(console, "\nTo check")
+            _line(out, "")
+            out.print(table)
+    _line(out, "\nTo check")
     for hint in report.check:
-        _line(console, f"- {hint}")
+        _line(out, f"- {hint}")
     if report.pivots:
-        _line(console, "\nIn the logs")
+        _line(out, "\nIn the logs")
         for name, text in report.pivots.items():
-            _line(console, f"- {name}: {text}")
+            _line(out, f"- {name}: {text}")
 
 
-def _line(console: Console, text: str) -> None:
+def _line(out: Console, text: str) -> None:
     text = "\n".join(printable(line) for line in text.split("\n"))
-    console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    out.print(text, soft_wrap=True)
 
 
 def _reasons(report: Report) -> Table | None:

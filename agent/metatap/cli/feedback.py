@@ -9,16 +9,16 @@ import time
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from metatap.cli import say
-from metatap.cli.explain import WIDTH
-from metatap.cli.options import FILE
-from metatap.cli.past import (
+from metatap.cli.console import console
+from metatap.cli.model import learner
+from metatap.cli.options import (
     FOLDER,
     agent_config,
     config_option,
-    learner,
+    model_option,
+    packs_option,
     state_folder,
     state_option,
 )
@@ -51,8 +51,8 @@ from metatap.state.stored import Judgement, Stored, Verdict
 @click.option("--into", type=FOLDER, help="Copy the pack into this folder and write it there.")
 @click.option("--anyway", is_flag=True, help="Write a pack that the agent would refuse.")
 @state_option
-@click.option("--packs", type=FOLDER, help="Folder of threat packs instead of the configured one.")
-@click.option("--model", type=FILE, help="Model file instead of the configured one.")
+@packs_option
+@model_option
 @config_option
 def command(
     *,
@@ -175,5 +175,4 @@ def _say_written(out: Path, edited: Edited, pack: Pack) -> None:
 
 
 def _print(text: str) -> None:
-    console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
-    console.print(printable(text), soft_wrap=True)
+    console().print(printable(text), soft_wrap=True)

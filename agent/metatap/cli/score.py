@@ -10,17 +10,18 @@ import click
 
 from metatap.cli import say
 from metatap.cli.meter import Meter
+from metatap.cli.model import scorer_of_any_kind
 from metatap.cli.options import FILE
 from metatap.cli.stored import account, configuration, ended_by_sigterm, ready, stored_options
 from metatap.context import Context
-from metatap.detector import RuleSet, SequenceModel, open_model, shipped_model
+from metatap.detector import RuleSet, SequenceModel
 from metatap.detector.detector import IMPOSSIBLE
 from metatap.detector.rules import IN_MODEL
 from metatap.offline.output import check_target, open_class_writer, open_writer
 from metatap.offline.score import write_scores
 from metatap.offline.score_classes import SequenceScorer, classify_sources, write_classes
 from metatap.offline.scoring import score_batches
-from metatap.offline.stream import open_sources
+from metatap.offline.stream import closing_all, open_sources
 from metatap.runtime.logs import configure_logs
 from metatap.runtime.settings import Config
 from metatap.sources import Source
@@ -49,21 +50,21 @@ def command(
     is one row a flow and pack (or class), uid,pack,score,threshold,alert, in the order of the
     flows, and for each flow in that of the packs' ids. With a sequence model there is one row a
     flow, uid,class,probability,window, of the window of consecutive flows of two hosts it is in. No
-    flow is left out but those that a classifier gives no probabilities for, which are counted. Ends
-    with status 1 if not every flow can be accounted for.
+    flow is left out but those that the model gives no scores for, which are counted. Ends with
+    status 1 if not every flow can be accounted for.
     """
     configure_logs("error", "text")
     check_target(out)
     config = configuration(model, packs, rate)
-    sources = open_sources(texts)
-    loaded = open_model(config.model or shipped_model(), threads=config.detector.threads)
-    if isinstance(loaded, SequenceModel):
-        if packs is not None or background is not None or rate is not None:
-            raise click.UsageError("A sequence model takes no --packs, --background or --rate.")
-        whole = score_sequences(texts, sources, loaded, config, out)
-    else:
-        rules = ready(config, background, loaded).rules
-        whole = score_rules(texts, sources, rules, config, out)
+    with closing_all(open_sources(texts)) as sources:
+        loaded = scorer_of_any_kind(config)
+        if isinstance(loaded, SequenceModel):
+            if packs is not None or background is not None or rate is not None:
+                raise click.UsageError("A sequence model takes no --packs, --background or --rate.")
+            whole = score_sequences(texts, sources, loaded, config, out)
+        else:
+            rules = ready(config, loaded, background)
+            whole = score_rules(texts, sources, rules, config, out)
     if not whole:
         sys.exit(1)
 
@@ -88,8 +89,7 @@ def score_rules(
     )
     for pack, alerts in zip(rules.packs, written.alerts.tolist(), strict=True):
         say(f"{'class' if what == 'classes' else 'pack'} {pack.id}: {alerts:,} alerts")
-    if written.unscored:
-        say(f"{written.unscored:,} flows without a row: {IMPOSSIBLE}")
+    _unscored(written.unscored)
     whole = account(texts, sources, written.flows + written.unscored)
     if written.rows != written.flows * len(rules.packs):
         say(f"{written.rows:,} rows are not flows × {what}")
@@ -118,12 +118,19 @@ def score_sequences(
         )
         written = write_classes(found, scorer, len(classes), writer)
     say(
-        f"{written.rows:,} flows in {written.windows:,} windows of at most {model.meta.length}"
+        f"{written.rows + written.unscored:,} flows in {written.windows:,} windows of at most "
+        f"{model.meta.length}"
         f"{_speed(written.rows, written.seconds)}"
     )
     for name, flows in zip(classes, written.flows_of.tolist(), strict=True):
         say(f"class {name}: {flows:,} flows")
-    return account(texts, sources, written.rows)
+    _unscored(written.unscored)
+    return account(texts, sources, written.rows + written.unscored)
+
+
+def _unscored(flows: int) -> None:
+    if flows:
+        say(f"{flows:,} flows without a row: {IMPOSSIBLE} (the model gave no scores for them)")
 
 
 def _speed(flows: int, seconds: float) -> str:

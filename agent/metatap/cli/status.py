@@ -10,16 +10,17 @@ from typing import Any
 
 import click
 
-from metatap.cli.agent import agent_options, state_folder
+from metatap.cli.options import config_option, running, state_option
 from metatap.runtime.control import ask
 
 
 @click.command("status")
-@agent_options
+@config_option
+@state_option
 @click.option("--json", "as_json", is_flag=True, help="The whole document, as JSON.")
 def command(config_path: Path | None, state: Path | None, *, as_json: bool) -> None:
     """Show what a running agent does: model, packs, lists, sources, counters, faults."""
-    document = ask(state_folder(config_path, state), "status")
+    document = ask(running(config_path, state), "status")
     if as_json:
         click.echo(json.dumps(document, indent=2))
         return
@@ -70,9 +71,11 @@ def _lists(lists: dict[str, Any]) -> Iterator[str]:
             yield f"  {rule['id']}: {rule['hits']:,} hits, {rule['reason']}"
 
 
-def _adaptation(known: dict[str, Any]) -> Iterator[str]:
-    if known["fault"]:
-        yield f"adaptation: ended: {known['fault']}"
+def _adaptation(known: dict[str, Any] | None) -> Iterator[str]:
+    if known is None:
+        return
+    if known["fault"] or "background" not in known:
+        yield f"adaptation: ended: {known['fault'] or 'by a fault, see the log'}"
         return
     ground, alerts = known["background"], known["alerts_a_day"]
     expected = "no budget" if alerts["expected"] is None else f"{alerts['expected']} expected"

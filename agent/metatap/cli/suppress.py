@@ -8,7 +8,13 @@ from pathlib import Path
 import click
 
 from metatap.cli import say
-from metatap.cli.past import FOLDER, agent_config, alert_file_option, config_option, state_option
+from metatap.cli.options import (
+    FOLDER,
+    agent_config,
+    alert_file_option,
+    config_option,
+    state_option,
+)
 from metatap.errors import ConfigError
 from metatap.lists import append_rule, load_lists, rule_text
 from metatap.lists.suppression import FILE, Scope, duration, is_fold, make_rule

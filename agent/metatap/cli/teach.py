@@ -9,22 +9,27 @@ from pathlib import Path
 
 import click
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from metatap.cli import say
+from metatap.cli.console import console
 from metatap.cli.meter import Meter
-from metatap.cli.options import FILE
-from metatap.cli.past import alert_file_option, learner, state_option
-from metatap.cli.stored import configuration, rate_option
+from metatap.cli.model import learner
+from metatap.cli.options import (
+    FILE,
+    alert_file_option,
+    model_option,
+    rate_option,
+    state_option,
+)
+from metatap.cli.stored import backgrounds_option, configuration, losses, own_background
 from metatap.context import Context
 from metatap.features import encode
 from metatap.flow import FlowBatch
-from metatap.offline.background import sample_background
 from metatap.offline.past import examples_of, find_alert
 from metatap.offline.printable import printable
 from metatap.offline.query import parse_query
-from metatap.offline.stream import flows, open_sources
+from metatap.offline.stream import closing_all, flows, open_sources
 from metatap.offline.teach import Lesson, check_lesson, check_out, draft_pack, make_pack
 from metatap.offline.teach_check import Verdict, hold_out
 from metatap.offline.teach_pick import FloatArray, Matched, Picked
@@ -77,13 +82,8 @@ from metatap.sources import Source
 )
 @state_option
 @alert_file_option
-@click.option("--model", type=FILE, help="Model file instead of the one that comes along.")
-@click.option(
-    "--background",
-    "benign",
-    multiple=True,
-    help="Benign flows to hold the pack against instead of the model's own; repeatable.",
-)
+@model_option
+@backgrounds_option
 @rate_option
 @click.option("--out", type=FILE, required=True, help="The pack file, *.yaml.")
 @click.option("--force", is_flag=True, help="Replace the pack file if it exists.")
@@ -153,25 +153,22 @@ def command(
         raise click.UsageError("--from is missing: where are the flows?")
     check_out(out, force=force)
     model_ = learner(config)
-    entries = config.detector.context_entries
-    sources = open_sources(texts)
-    background = None
-    if benign:
-        stream = _metered("background", open_sources(benign), entries)
-        background = sample_background(stream, model_)
 
     def choose(found: Examples, number: int) -> Examples:
         features = model_.select(encode(found.flows, found.context))
         return found.take(diverse(model_.embed(features), number))
 
-    pack, picked = make_pack(lesson, _metered("flows", sources, entries), choose)
+    with closing_all(open_sources(texts)) as sources:
+        background = own_background(benign, model_, config)
+        stream = _metered(sources, config.detector.context_entries)
+        pack, picked = make_pack(lesson, stream, choose)
     with draft_pack(pack, out) as draft:
         verdict = hold_out(model_, draft.pack, config.detector.false_positive_rate, background)
         is_good = verdict.in_force and not (strict and verdict.contradictions)
         if is_good or anyway:
             draft.keep()
     _summary(draft.pack, picked, verdict, is_written=is_good or anyway)
-    _losses(texts, sources)
+    losses(texts, sources, "; contexts may lack them")
     _warnings(picked, verdict)
     if not (is_good or anyway):
         say(f"{out}: not written")
@@ -185,22 +182,19 @@ def _past(ids: Sequence[str], state: Path | None, alert_file: Path | None) -> Ex
     return examples_of([find_alert(text, state, alert_file) for text in dict.fromkeys(ids)])
 
 
-def _metered(
-    what: str, sources: Sequence[Source], entries: int
-) -> Iterator[tuple[FlowBatch, FloatArray]]:
+def _metered(sources: Sequence[Source], entries: int) -> Iterator[tuple[FlowBatch, FloatArray]]:
     """The stream of the sources; a person at a terminal sees how far it is."""
-    with Meter(what, sources) as meter:
+    with Meter("flows", sources) as meter:
         for batch, known in flows(sources, Context(entries)):
             meter.advance(batch.rows)
             yield batch, known
 
 
 def _summary(pack: Pack, picked: Picked, verdict: Verdict, *, is_written: bool) -> None:
-    width = None if sys.stdout.isatty() else 100
-    console = Console(width=width, highlight=False, markup=False, emoji=False)
+    out = console()
     counter = 0 if pack.not_like is None else pack.not_like.rows
     also = f" and {_counted(counter, 'counter-example')}" if counter else ""
-    console.print(
+    out.print(
         f"{printable(str(pack.path)) if is_written else 'not written'}: "
         f"{_counted(pack.flows.rows, 'flow')}{also}{_seen(picked)}, threshold "
         f"{verdict.threshold:.2f}",
@@ -208,15 +202,15 @@ def _summary(pack: Pack, picked: Picked, verdict: Verdict, *, is_written: bool) 
     )
     for matched in (picked.matched, picked.not_matched):
         if matched is not None:
-            console.print(_matched(matched), soft_wrap=True)
+            out.print(_matched(matched), soft_wrap=True)
     if len(verdict.flows) > 1:
-        console.print(_table(verdict))
+        out.print(_table(verdict))
     else:
-        console.print("one flow: nothing can be held out, so nothing is known of how well it works")
+        out.print("one flow: nothing can be held out, so nothing is known of how well it works")
     uids = uid_texts(picked.flows)
     unknown = [uids[row] for row in np.flatnonzero(np.isnan(picked.context).all(axis=1)).tolist()]
     if unknown:
-        console.print(
+        out.print(
             f"without context, since it is not known: {printable(', '.join(unknown))}",
             soft_wrap=True,
         )
@@ -242,13 +236,6 @@ def _table(verdict: Verdict) -> Table:
     for flow in verdict.flows:
         table.add_row(printable(flow.uid), f"{flow.score:.2f}", "yes" if flow.recognised else "no")
     return table
-
-
-def _losses(texts: Sequence[str], sources: Sequence[Source]) -> None:
-    for text, source in zip(texts, sources, strict=True):
-        for unit, counters in (("flows", source.flows), ("messages", source.messages)):
-            for reason, units in counters.dropped.items():
-                say(f"{text}: {units:,} {unit} dropped: {reason}; contexts may lack them")
 
 
 def _warnings(picked: Picked, verdict: Verdict) -> None:

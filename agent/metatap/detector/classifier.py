@@ -105,7 +105,7 @@ class Classifier:
         if found.shape != (len(features), len(self.meta.classes)):
             shape = [len(features), len(self.meta.classes)]
             raise ModelError(f"{self._where}: shape {list(found.shape)}, not {shape}")
-        wrong = np.logical_or.reduce(list(_faults(found).values()))
+        wrong = no_probabilities(found)
         if not wrong.any():
             return found @ heads, found
         scores: FloatArray = np.where(wrong[:, None], np.float32(0), found) @ heads
@@ -115,7 +115,7 @@ class Classifier:
     @staticmethod
     def why_unscored(found: FloatArray) -> dict[str, int]:
         """Reason → rows of what `score` gave second, float32 [n, C], that are no probabilities."""
-        counts = {reason: int(rows.sum()) for reason, rows in _faults(found).items()}
+        counts = {reason: int(rows.sum()) for reason, rows in row_faults(found).items()}
         return {reason: count for reason, count in counts.items() if count}
 
     def stack(self, columns: Sequence[int]) -> FloatArray:
@@ -152,7 +152,12 @@ class Classifier:
             ) from None
 
 
-def _faults(found: FloatArray) -> dict[str, BoolArray]:
+def no_probabilities(found: FloatArray) -> BoolArray:
+    """bool [n], the rows of float32 [n, C] that are no probabilities for whatever reason."""
+    return np.asarray(np.logical_or.reduce(list(row_faults(found).values())))
+
+
+def row_faults(found: FloatArray) -> dict[str, BoolArray]:
     """Reason → bool [n], the rows of float32 [n, C] that it is true of; no row is in two."""
     known = np.asarray(np.isfinite(found).all(1))
     values = found if known.all() else np.where(known[:, None], found, np.float32(0))

@@ -44,7 +44,7 @@ def open_scorer(path: Path, *, threads: int = 1) -> Scorer:
     """
     model = open_model(path, threads=threads)
     if isinstance(model, SequenceModel):
-        raise ModelError(f"{path}: sequence models are scored offline: metatap score")
+        raise ModelError(f"{path}: sequence models are scored offline: metatap score --model FILE")
     return model
 
 

@@ -121,19 +121,49 @@ class RuleSet:
             if ready is not None:
                 kept.append(ready)
         tell(states, cache)
-        heads = model.stack([ready.head for ready in kept])
+        return cls.of_ready(
+            model,
+            kept,
+            refused={s.id: s.reason for s in states[len(quarantined) :] if s.fault},
+            source=REFERENCE if own is None else LOCAL,
+            states=tuple(states),
+            background=own,
+        )
+
+    @classmethod
+    def of_ready(
+        cls,
+        model: Model,
+        ready: Sequence[Ready],
+        *,
+        refused: dict[str, str] | None = None,
+        source: str = REFERENCE,
+        states: tuple[PackStatus, ...] = (),
+        background: FloatArray | None = None,
+    ) -> RuleSet:
+        """The rules of P packs made ready, whether or not they are fit to be in force.
+
+        Args:
+            model: The model they were made with.
+            ready: The packs.
+            refused: As the attribute.
+            source: Where the thresholds come from.
+            states: As the attribute.
+            background: As the attribute.
+        """
+        heads = model.stack([each.head for each in ready])
         thresholds = np.full(heads.shape[1], np.inf, np.float32)
-        thresholds[: len(kept)] = [ready.threshold for ready in kept]
+        thresholds[: len(ready)] = [each.threshold for each in ready]
         return cls(
             model,
-            tuple(ready.pack for ready in kept),
+            tuple(each.pack for each in ready),
             heads,
             thresholds,
-            tuple(ready.support for ready in kept),
-            {s.id: s.reason for s in states[len(quarantined) :] if s.fault},
-            REFERENCE if own is None else LOCAL,
-            tuple(states),
-            own,
+            tuple(each.support for each in ready),
+            refused or {},
+            source,
+            states,
+            background,
         )
 
     def with_thresholds(self, thresholds: FloatArray, source: str) -> RuleSet:

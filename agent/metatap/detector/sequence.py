@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from metatap.detector.classifier import no_probabilities
 from metatap.detector.contract import require_probabilities
 from metatap.detector.onnx_file import SHOWN, OnnxFile
 from metatap.detector.sequence_contract import (
@@ -62,19 +63,29 @@ class SequenceModel:
             mask: float32 [m, L], 1 = a flow, 0 = padding; at least one flow a sequence.
 
         Returns:
-            float32 [m, C].
+            float32 [m, C]; NaN in all of a row that the model gave no probabilities for.
 
         Raises:
-            ModelError: the model can't score them; names the file.
+            ModelError: the model fails, or its output has another shape; names the file.
         """
-        parts = [np.zeros((0, len(self.meta.classes)), np.float32)]
+        found = self._run(sequences, mask)
+        wrong = no_probabilities(found)
+        return np.where(wrong[:, None], np.float32(np.nan), found) if wrong.any() else found
+
+    def _run(self, sequences: FloatArray, mask: FloatArray) -> FloatArray:
+        """What the model gives, float32 [m, C], its values unchecked."""
+        classes = len(self.meta.classes)
+        parts = [np.zeros((0, classes), np.float32)]
         most = min(AT_ONCE, max(1, CELLS // (self.meta.length * len(self.meta.features))))
         for at in range(0, len(sequences), most):
             part = slice(at, at + most)
             feed = dict(zip(SEQUENCE_INPUTS, (sequences[part], mask[part]), strict=True))
-            found = self._file.run([SEQUENCE_OUTPUT], feed)[0]
-            where, classes = f"{self._file.path}: {SEQUENCE_OUTPUT}", len(self.meta.classes)
-            parts.append(require_probabilities(where, found, len(mask[part]), classes))
+            found = np.asarray(self._file.run([SEQUENCE_OUTPUT], feed)[0])
+            shape = [len(mask[part]), classes]
+            if list(found.shape) != shape:
+                where = f"{self._file.path}: {SEQUENCE_OUTPUT}"
+                raise ModelError(f"{where}: shape {list(found.shape)}, not {shape}")
+            parts.append(found)
         return np.concatenate(parts)
 
     def _check_graph(self) -> None:
@@ -94,7 +105,8 @@ class SequenceModel:
 
     def _selftest(self) -> None:
         test = self.meta.selftest
-        found = self.classify(test.sequences, test.mask)
+        found = self._run(test.sequences, test.mask)
+        require_probabilities(SEQUENCE_OUTPUT, found, *test.probability.shape)
         worst = float(np.abs(found - test.probability).max())
         if not worst <= SELFTEST_TOLERANCE:
             raise ModelError(f"self-test: probabilities differ by {worst:.2g}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from metatap.bounded import read_bounded
 from metatap.lists.read import VERSION, parse_list
 from metatap.lists.rule import CRITERIA, Domain, ListError, ListRule, Ports
 from metatap.packs.write import quoted
+from metatap.writing import write_whole
 from metatap.yamlfile import MAX_BYTES, Faults, Fields, Items, parse
 
 NEW = f"""\
@@ -58,12 +58,12 @@ def append_rule(path: Path, rule: ListRule) -> str:
     Raises:
         ListError: the file is faulty, can't take the rule at its end, or can't be written.
     """
-    path = path.resolve()
+    path = Path(os.path.realpath(path))
     try:
         with _locked(path.parent):
             old = _content(path)
             entry, new = _added(path, old, rule)
-            _replace(path, new)
+            write_whole(path, new)
     except OSError as error:
         raise ListError(f"{path}: can't be written: {error.strerror}") from None
     return entry
@@ -129,22 +129,5 @@ def _locked(folder: Path) -> Iterator[None]:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-        os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put new content in a file's place in one step, with the file's permissions."""
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

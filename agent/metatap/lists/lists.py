@@ -139,16 +139,12 @@ class Lists:
         self._note(found[~left], now)
         return replace(detections, rows=detections.rows[left], packs=detections.packs[left])
 
-    def matches(self, alert: Alert, now: int) -> str | None:
-        """Id of the first rule that matches an alert's flow, None if there is none.
+    def matching(self, alerts: Sequence[Alert], now: int) -> list[str | None]:
+        """Id of the first rule that matches each alert's flow, None where there is none.
 
         Of a fold, only the originator and the pack are looked at: its flow stands for others.
         """
-        return self.matching([alert], now)[0]
-
-    def matching(self, alerts: Sequence[Alert], now: int) -> list[str | None]:
-        """As `matches`, of many alerts at a time."""
-        found = self._first(facts_of_alerts(alerts), now)
+        found = self.first(facts_of_alerts(alerts), now)
         return [None if rule is None else rule.id for rule in found]
 
     def closing(self, alerts: Sequence[Alert], now: int) -> list[str | None]:
@@ -162,7 +158,11 @@ class Lists:
 
     def first(self, facts: Facts, now: int) -> list[ListRule | None]:
         """The first rule that matches each of some facts."""
-        return self._first(facts, now)
+        self._expire(now)
+        if not self.rules:
+            return [None] * len(facts)
+        found = self._index.first(facts, self._alive(now)).tolist()
+        return [None if at == NO_RULE else self.rules[at] for at in found]
 
     def take_over(self, before: Lists) -> None:
         """Go on with the counts of the lists before; those of rules that are gone stay in sums."""
@@ -195,18 +195,6 @@ class Lists:
             "by_rule": [self._shown(rule, at) for rule in order[:MAX_SHOWN]],
             "not_shown": max(len(order) - MAX_SHOWN, 0),
         }
-
-    @property
-    def suppressed(self) -> int:
-        """Hits suppressed, those by rules that are gone included."""
-        return self._totals.hits
-
-    def _first(self, facts: Facts, now: int) -> list[ListRule | None]:
-        self._expire(now)
-        if not self.rules:
-            return [None] * len(facts)
-        found = self._index.first(facts, self._alive(now)).tolist()
-        return [None if at == NO_RULE else self.rules[at] for at in found]
 
     def _alive(self, now: int) -> npt.NDArray[np.bool_]:
         return self._expires > now

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from metatap.errors import MetatapError
 from metatap.flow import FlowBatch
+from metatap.offline.label_rows import label_rows
 from metatap.offline.printable import printable
 from metatap.offline.uids import uid_texts
 from metatap.sources import Source
@@ -210,17 +210,18 @@ class FileLabels:
             benign: Its values for benign flows.
 
         Raises:
-            MetatapError: a column is missing, a line has no uid or more fields than there are
-                columns, or a uid has two labels; names file and line.
+            MetatapError: as `label_rows`; or a label has no uid, or a uid two labels.
             OSError: it can't be read.
         """
         self._reader = LabelReader(malicious, benign)
         self._unknown: Counter[str] = Counter()
         self._labels: dict[str, tuple[str, str]] = {}
+        self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
         self._captures: dict[str, str] = {}
         self._seen: set[str] = set()
         self._repeated: set[str] = set()
-        self._read(path)
+        for place, row in label_rows(path):
+            self._add(place, row)
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -260,33 +261,19 @@ class FileLabels:
             dict(self._unknown.most_common()), dict(unmatched.most_common()), len(self._repeated)
         )
 
-    def _read(self, path: Path) -> None:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            try:
-                missing = {"uid", "label"} - set(reader.fieldnames or ())
-                if missing:
-                    raise MetatapError(f"{path}:1: no column {', '.join(sorted(missing))}")
-                for row in reader:
-                    self._add(f"{path}:{reader.line_num}", row)
-            except (csv.Error, UnicodeDecodeError) as error:
-                raise MetatapError(f"{path}:{reader.line_num + 1}: {error}") from None
-
-    def _add(self, place: str, row: dict[str | Any, str | Any]) -> None:
-        if None in row:
-            raise MetatapError(f"{place}: more fields than columns; a comma needs quotes")
-        uid = _stripped(row["uid"])
-        pair = (_stripped(row["label"]), _stripped(row.get("family")))
+    def _add(self, place: str, row: dict[str, str]) -> None:
+        uid, pair = row["uid"], (row["label"], row["family"])
         if not uid:
             if any(pair):
                 raise MetatapError(f"{place}: a label without a uid")
             return
+        pair = self._pairs.setdefault(pair, pair)
         before = self._labels.setdefault(uid, pair)
         if before != pair:
             here, above = (" ".join(filter(None, found)) for found in (pair, before))
             raise MetatapError(printable(f"{place}: {uid}: is {here} here, {above} above"))
-        if capture := _stripped(row.get("capture")):
-            self._captures[uid] = capture
+        if row["capture"]:
+            self._captures[uid] = row["capture"]
 
 
 def _stripped(text: str | None) -> str:

@@ -5,7 +5,7 @@ A pack is tried whether or not the agent would take it: what it flags may say wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +20,10 @@ FloatArray = npt.NDArray[np.float32]
 
 MAX_PAIRS = 10_000
 """Pairs of hosts told apart, at most."""
+
+
+_PAIR = ("id.orig_h", "id.resp_h", "id.resp_p", "proto")
+"""Columns that flows of one pair share."""
 
 
 @dataclass(slots=True)
@@ -52,12 +56,14 @@ class Trial:
         hits: Flows flagged.
         pairs: Hits by pair of hosts and service, at most `MAX_PAIRS`.
         unlisted: Hits of pairs beyond these.
+        unscored: Flows the model gave no scores for; they are not among `flows`.
     """
 
     flows: int = 0
     hits: int = 0
     pairs: dict[tuple[str, str, str], Pair] = field(default_factory=dict)
     unlisted: int = 0
+    unscored: int = 0
 
     @property
     def share(self) -> float:
@@ -79,7 +85,7 @@ class Trial:
         self.flows += batch.rows
         rows = np.flatnonzero(hit)
         self.hits += len(rows)
-        for row in rows.tolist():
+        for row, hits in _by_pair(batch, rows, scores[rows]):
             values = to_row(batch, row)
             orig, resp = (str(values.get(f"id.{end}_h", "-")) for end in ("orig", "resp"))
             port = f"{values.get('id.resp_p', '-')}/{values.get('proto', '-')}"
@@ -87,12 +93,44 @@ class Trial:
             pair = self.pairs.get(key)
             if pair is None:
                 if len(self.pairs) >= MAX_PAIRS:
-                    self.unlisted += 1
+                    self.unlisted += hits
                     continue
                 pair = self.pairs[key] = Pair(*key)
-            pair.hits += 1
+            pair.hits += hits
             if scores[row] > pair.highest:
                 pair.highest, pair.uid = float(scores[row]), str(values.get("uid", ""))
+
+
+def _by_pair(
+    batch: FlowBatch, rows: npt.NDArray[np.intp], scores: FloatArray
+) -> Iterator[tuple[int, int]]:
+    """Of each pair among some flows of a batch, in order: its flow of highest score, and how many.
+
+    Args:
+        batch: The flows.
+        rows: intp [k], those that are looked at.
+        scores: float32 [k], theirs.
+    """
+    if not len(rows):
+        return
+    keys = [np.zeros((len(rows), 1), np.uint8)]
+    for name in _PAIR:
+        if (column := batch.numeric(name)) is not None:
+            known = column.mask()[rows, None]
+            packed = np.ascontiguousarray(column.values[rows]).view(np.uint8)
+            keys += [known.view(np.uint8), np.where(known, packed.reshape(len(rows), -1), 0)]
+    _, first, inverse, counts = np.unique(
+        np.concatenate(keys, axis=1),
+        axis=0,
+        return_index=True,
+        return_inverse=True,
+        return_counts=True,
+    )
+    code = inverse.ravel()
+    order = np.lexsort((-scores, code))
+    highest = rows[order[np.searchsorted(code[order], np.arange(len(counts)))]]
+    for at in np.argsort(first).tolist():
+        yield int(highest[at]), int(counts[at])
 
 
 @dataclass(slots=True)
@@ -146,19 +184,18 @@ def trial_rules(
         ModelError: the model makes no usable head of one.
     """
     ready = [make_ready(model, pack, rate, background) for pack in packs]
-    heads = model.stack([each.head for each in ready])
-    thresholds = np.full(heads.shape[1], np.inf, np.float32)
-    thresholds[: len(ready)] = [each.threshold for each in ready]
-    support = tuple(each.support for each in ready)
-    return RuleSet(model, tuple(packs), heads, thresholds, support, {}), ready
+    return RuleSet.of_ready(model, ready), ready
 
 
-def run_trial(batches: Iterable[ScoredBatch], packs: int) -> tuple[list[Trial], Difference | None]:
+def run_trial(
+    batches: Iterable[ScoredBatch], packs: int, on_batch: Callable[[int], None] | None = None
+) -> tuple[list[Trial], Difference | None]:
     """Read scored batches to their end.
 
     Args:
         batches: Scores of all packs.
         packs: How many packs.
+        on_batch: Told the number of flows of each batch.
 
     Returns:
         What each pack flagged; of two packs, how they differ too.
@@ -166,8 +203,12 @@ def run_trial(batches: Iterable[ScoredBatch], packs: int) -> tuple[list[Trial], 
     trials = [Trial() for _ in range(packs)]
     difference = Difference() if packs == 2 else None
     for scored in batches:
+        known = scored.scored()
         for at, trial in enumerate(trials):
-            trial.add(scored.batch, scored.scores[:, at], scored.alerts[:, at])
+            trial.add(known.batch, known.scores[:, at], known.alerts[:, at])
+            trial.unscored += scored.batch.rows - known.batch.rows
         if difference is not None:
-            difference.add(scored.scores, scored.alerts)
+            difference.add(known.scores, known.alerts)
+        if on_batch is not None:
+            on_batch(scored.batch.rows)
     return trials, difference

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +12,8 @@ from metatap.detector import RuleSet
 from metatap.errors import MetatapError
 from metatap.offline.scoring import ScoredBatch
 from metatap.offline.uids import uid_column
-from metatap.offline.writers import COLUMNS, PartFile
+from metatap.offline.writers import COLUMNS
+from metatap.writing import PartFile
 
 GROUP_ROWS = 1 << 17
 """Rows of a row group, at least (the last one excepted); so many are held back."""
@@ -71,12 +71,7 @@ class ParquetFile:
         )
         self._held, self._held_rows = [], 0
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         whole = False
         try:
             if kind is None and self._held:

@@ -29,9 +29,11 @@ import numpy.typing as npt
 
 from metatap.flow import ColumnSpec, FlowBatch
 from metatap.flow.schema import BY_NAME
+from metatap.offline import query_logic as logic
 from metatap.offline import query_values as values
+from metatap.offline.query_logic import Test
 from metatap.offline.query_tokens import QueryError, Token, error_at, split
-from metatap.offline.query_values import COMPARISONS, FLIPPED, Literal, Test
+from metatap.offline.query_values import COMPARISONS, FLIPPED, Literal
 from metatap.yamlfile import nearest, shown
 
 MAX_TEXT = 4096
@@ -117,13 +119,13 @@ class _Parser:
         tests = [self._all()]
         while self._take("or"):
             tests.append(self._all())
-        return values.either(tests)
+        return logic.either(tests)
 
     def _all(self) -> Test:
         tests = [self._term()]
         while self._take("and"):
             tests.append(self._term())
-        return values.both(tests)
+        return logic.both(tests)
 
     def _term(self) -> Test:
         self._depth += 1
@@ -131,14 +133,14 @@ class _Parser:
             raise error_at(self._next, f"nested deeper than {MAX_DEPTH} levels")
         try:
             if self._take("not"):
-                return values.negate(self._term())
+                return logic.negate(self._term())
             if self._take("("):
                 test = self._any()
                 self._need(")")
                 return test
             if self._take("has"):
                 self._need("(")
-                test = values.has(self._field())
+                test = logic.has(self._field())
                 self._need(")")
                 return test
             return self._test()
@@ -156,7 +158,7 @@ class _Parser:
                 raise error_at(op, str(error)) from None
             left = right
         if tests:
-            return values.both(tests)
+            return logic.both(tests)
         if left.field is None:
             raise error_at(left.token, f"{shown(left.token.text)}: no condition")
         try:
@@ -234,7 +236,7 @@ def _pair(left: _Operand, op: str, right: _Operand) -> Test:
         raise ValueError(f"{op}: one side must be a field")
     if op in {"in", "not in"}:
         found = _within(left, right)
-        return found if op == "in" else values.negate(found)
+        return found if op == "in" else logic.negate(found)
     if op in _TEXT_WORDS:
         if left.field is None or right.literal is None:
             raise ValueError(f"{op}: must stand between a field and a text")

@@ -1,7 +1,7 @@
 """Tests of one field over a batch of flows: the leaves of a query.
 
-Three-valued (Kleene): of a flow that lacks the field, a test is neither true nor false. All over
-whole columns; nothing is run for each flow.
+All over whole columns; nothing is run for each flow. `query_logic` says what of a flow without the
+field.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import ipaddress
 import math
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, cast
@@ -19,10 +18,17 @@ import numpy as np
 import numpy.typing as npt
 
 from metatap.flow import ColumnSpec, FlowBatch, Kind, Numeric, Strings
+from metatap.offline.query_logic import (
+    BoolArray,
+    Test,
+    Truth,
+    either,
+    negate,
+    on_column,
+    unknown,
+)
 from metatap.offline.query_text import begins, contains, ends, equals
 from metatap.yamlfile import nearest, shown
-
-BoolArray = npt.NDArray[np.bool_]
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -43,22 +49,6 @@ FLIPPED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _NUMBERS = (Kind.TIME, Kind.INTERVAL, Kind.COUNT, Kind.PORT)
 _SECONDS = (Kind.TIME, Kind.INTERVAL)
 _NS = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """What is true of n flows.
-
-    Attributes:
-        yes: bool [n], it is true.
-        no: bool [n], it is false; where neither, it is unknown.
-    """
-
-    yes: BoolArray
-    no: BoolArray
-
-
-Test = Callable[[FlowBatch], Truth]
 
 
 def compare(spec: ColumnSpec, op: str, literal: Literal) -> Test:
@@ -92,7 +82,7 @@ def any_of(spec: ColumnSpec, literals: Sequence[Literal]) -> Test:
     if spec.kind is Kind.ADDR:
         return _in_networks(spec, [_network(spec, literal) for literal in literals])
     values = [_value(spec, literal) for literal in literals]
-    return _on_column(spec, lambda column: np.isin(column.values, values))
+    return on_column(spec, lambda column: np.isin(column.values, values))
 
 
 def text_test(spec: ColumnSpec, how: str, literal: Literal) -> Test:
@@ -121,7 +111,7 @@ def compare_fields(left: ColumnSpec, op: str, right: ColumnSpec) -> Test:
     def test(batch: FlowBatch) -> Truth:
         one, other = batch.numeric(left.name), batch.numeric(right.name)
         if one is None or other is None:
-            return _unknown(batch)
+            return unknown(batch)
         same = COMPARISONS[op if is_ordered else "=="](one.values, other.values)
         if not is_ordered:
             same = same.all(1) if op == "==" else ~same.all(1)
@@ -140,65 +130,6 @@ def is_true(spec: ColumnSpec) -> Test:
     if spec.kind is not Kind.BOOL:
         raise ValueError(f"{spec.name}: is {spec.kind}, no condition; compare it with something")
     return any_of(spec, [True])
-
-
-def has(spec: ColumnSpec) -> Test:
-    """The test that a flow has the field; never unknown."""
-
-    def test(batch: FlowBatch) -> Truth:
-        column = batch.columns.get(spec.name)
-        yes = np.zeros(batch.rows, np.bool_) if column is None else column.mask()
-        return Truth(yes, ~yes)
-
-    return test
-
-
-def negate(test: Test) -> Test:
-    """True where the test is false."""
-
-    def negated(batch: FlowBatch) -> Truth:
-        truth = test(batch)
-        return Truth(truth.no, truth.yes)
-
-    return negated
-
-
-def both(tests: Sequence[Test]) -> Test:
-    """True where all of ≥ 1 tests are, false where one is false."""
-    if len(tests) == 1:
-        return tests[0]
-
-    def all_of(batch: FlowBatch) -> Truth:
-        truths = [test(batch) for test in tests]
-        return Truth(
-            np.logical_and.reduce([truth.yes for truth in truths]),
-            np.logical_or.reduce([truth.no for truth in truths]),
-        )
-
-    return all_of
-
-
-def either(tests: Sequence[Test]) -> Test:
-    """True where one of ≥ 1 tests is, false where all are false."""
-    if len(tests) == 1:
-        return tests[0]
-    return negate(both([negate(test) for test in tests]))
-
-
-def _unknown(batch: FlowBatch) -> Truth:
-    nothing = np.zeros(batch.rows, np.bool_)
-    return Truth(nothing, nothing)
-
-
-def _on_column(spec: ColumnSpec, hits: Callable[[Any], BoolArray]) -> Test:
-    def test(batch: FlowBatch) -> Truth:
-        column = batch.columns.get(spec.name)
-        if column is None:
-            return _unknown(batch)
-        known, hit = column.mask(), hits(column)
-        return Truth(known & hit, known & ~hit)
-
-    return test
 
 
 def _number(spec: ColumnSpec, literal: Literal) -> Fraction:
@@ -235,7 +166,7 @@ def _compare_number(spec: ColumnSpec, op: str, number: Fraction) -> Test:
         found: BoolArray = COMPARISONS[op](column.values, column.values.dtype.type(whole))
         return found
 
-    return _on_column(spec, hits)
+    return on_column(spec, hits)
 
 
 def _network(spec: ColumnSpec, literal: Literal) -> Network:
@@ -266,7 +197,7 @@ def _in_networks(spec: ColumnSpec, networks: Sequence[Network]) -> Test:
             found |= ((values & mask) == first).all(1)
         return found
 
-    return _on_column(spec, hits)
+    return on_column(spec, hits)
 
 
 def _value(spec: ColumnSpec, literal: Literal) -> int | bool:
@@ -294,7 +225,7 @@ def _where_text(
     spec: ColumnSpec, text: bytes, found: Callable[[Strings, npt.NDArray[np.uint8]], BoolArray]
 ) -> Test:
     wanted = np.frombuffer(text, np.uint8)
-    return _on_column(spec, lambda column: found(column, wanted))
+    return on_column(spec, lambda column: found(column, wanted))
 
 
 _TEXT_TESTS = {"contains": contains, "startswith": begins, "endswith": ends}

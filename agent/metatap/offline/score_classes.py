@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,7 @@ from metatap.features import encode
 from metatap.flow import FlowBatch
 from metatap.offline.classified import Classified
 from metatap.offline.score_windows import HELD, STEP, Due, Windows, pair_keys
-from metatap.offline.stream import read
+from metatap.offline.stream import closing_all, read
 from metatap.offline.uids import uid_texts
 from metatap.offline.writers import Writer
 from metatap.sources import Source
@@ -29,16 +28,22 @@ class WrittenClasses:
     """What was written.
 
     Attributes:
-        rows: Rows written, one a flow.
+        rows: Rows written, one a flow that has a class.
         windows: Windows scored.
         flows_of: int64 [C], flows of each class.
         seconds: Time from the first read to the last write.
+        unscored: Flows of windows the model gave no probabilities for; no row is written of them.
     """
 
     rows: int
     windows: int
     flows_of: npt.NDArray[np.int64]
     seconds: float
+    unscored: int = 0
+
+
+_WAITS, _UNSCORED = -1, -2
+"""Instead of a class: of a flow whose window is not scored yet, or that can't be scored."""
 
 
 class SequenceScorer:
@@ -46,11 +51,14 @@ class SequenceScorer:
 
     Attributes:
         windows: Windows scored so far.
+        unscored: Flows so far of windows the model gave no probabilities for; they are not given
+            back.
     """
 
     def __init__(self, model: SequenceModel, *, held: int = HELD, step: int = STEP) -> None:
         """A scorer without flows; `held` and `step` as in `score_windows`."""
         self.windows = 0
+        self.unscored = 0
         self._model = model
         self._held, self._step = held, step
         self._first = 0
@@ -64,11 +72,11 @@ class SequenceScorer:
         """Take a batch, with its full feature matrix; the flows whose turn has come.
 
         Raises:
-            ModelError: the model can't score a window.
+            ModelError: the model fails.
         """
         rows = batch.rows
         self._uids += uid_texts(batch)
-        self._code = np.r_[self._code, np.full(rows, -1)]
+        self._code = np.r_[self._code, np.full(rows, _WAITS)]
         self._probability = np.r_[self._probability, np.zeros(rows, np.float32)]
         self._window = np.r_[self._window, np.zeros(rows, np.int64)]
         self._score(self._waiting.add(pair_keys(batch), self._model.select(features)))
@@ -88,7 +96,7 @@ class SequenceScorer:
     def _score(self, windows: Iterable[Due]) -> None:
         for due in windows:
             probability = self._model.classify(due.sequences, due.mask)
-            best = probability.argmax(1)
+            best = np.where(np.isnan(probability).any(1), _UNSCORED, probability.argmax(1))
             at = due.number - self._first
             self._code[at] = best[due.window]
             self._probability[at] = probability.max(1)[due.window]
@@ -97,13 +105,15 @@ class SequenceScorer:
 
     def _given(self) -> Classified:
         """The flows before the first one that still waits."""
-        waiting = np.flatnonzero(self._code < 0)
+        waiting = np.flatnonzero(self._code == _WAITS)
         count = int(waiting[0]) if len(waiting) else len(self._code)
+        rows = np.flatnonzero(self._code[:count] != _UNSCORED)
+        self.unscored += count - len(rows)
         found = Classified(
-            self._uids[:count],
-            self._code[:count],
-            self._probability[:count],
-            self._window[:count],
+            [self._uids[row] for row in rows.tolist()],
+            self._code[rows],
+            self._probability[rows],
+            self._window[rows],
         )
         self._first += count
         self._uids = self._uids[count:]
@@ -132,11 +142,9 @@ def classify_sources(
 
     Raises:
         SourceError: a source itself failed.
-        ModelError: the model can't score a window.
+        ModelError: the model fails.
     """
-    with ExitStack() as opened:
-        for source in sources:
-            opened.callback(source.close)
+    with closing_all(sources):
         for source in sources:
             context.reset()
             capture = None
@@ -154,7 +162,7 @@ def classify_sources(
 def write_classes(
     found: Iterable[Classified], scorer: SequenceScorer, classes: int, writer: Writer[Classified]
 ) -> WrittenClasses:
-    """Write one row for each flow, in their order.
+    """Write one row for each flow that has a class, in their order.
 
     Args:
         found: From `classify_sources`.
@@ -167,6 +175,6 @@ def write_classes(
     for part in found:
         written.rows += writer.write(part)
         written.flows_of += np.bincount(part.code, minlength=classes)
-    written.windows = scorer.windows
+    written.windows, written.unscored = scorer.windows, scorer.unscored
     written.seconds = time.perf_counter() - begin
     return written

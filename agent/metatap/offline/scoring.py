@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from metatap.context import Context
 from metatap.detector import Detector, RuleSet
 from metatap.flow import FlowBatch
-from metatap.offline.stream import read
+from metatap.offline.stream import closing_all, read
 from metatap.sources import Source
 
 FloatArray = npt.NDArray[np.float32]
@@ -68,9 +67,7 @@ def score_batches(
     """
     detector = Detector(rules, context)
     width = len(rules.packs)
-    with ExitStack() as opened:
-        for source in sources:
-            opened.callback(source.close)
+    with closing_all(sources):
         for source in sources:
             context.reset()
             for batch in read(source):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,15 @@ def open_sources(texts: Sequence[str]) -> list[Source]:
         return sources
 
 
+@contextmanager
+def closing_all(sources: Sequence[Source]) -> Iterator[Sequence[Source]]:
+    """The sources, closed at the end, however it comes and whether they were read or not."""
+    with ExitStack() as opened:
+        for source in sources:
+            opened.callback(source.close)
+        yield sources
+
+
 def read(source: Source) -> Iterator[FlowBatch]:
     """All batches of a source, which is closed afterwards.
 
@@ -78,9 +87,7 @@ def flows(sources: Sequence[Source], context: Context) -> Iterator[tuple[FlowBat
     Raises:
         SourceError: a source itself failed.
     """
-    with ExitStack() as opened:
-        for source in sources:
-            opened.callback(source.close)
+    with closing_all(sources):
         for source in sources:
             context.reset()
             yield from with_context(read(source), context)

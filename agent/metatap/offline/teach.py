@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from metatap.offline.uids import uid_texts
 from metatap.packs import Pack, Severity, dump_pack, load_pack, parse_pack
 from metatap.packs.flows import MAX_FLOWS
 from metatap.packs.load import SUFFIXES
+from metatap.writing import PartFile
 
 SHOWN = 8
 """Uids named in a message, at most."""
@@ -212,11 +212,11 @@ class Draft:
     """
 
     pack: Pack
-    _file: Path
+    _file: PartFile
 
     def keep(self) -> None:
         """Give the file its name, in one step: at no time is there half a file."""
-        self._file.replace(self.pack.path)
+        self._file.end(whole=True)
 
 
 @contextmanager
@@ -231,19 +231,16 @@ def draft_pack(pack: Pack, out: Path, text: str | None = None) -> Iterator[Draft
     Raises:
         TeachError: what was made is no valid pack.
     """
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
+    file = PartFile(out)
     try:
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(dump_pack(pack) if text is None else text)
-            file.flush()
-            os.fsync(file.fileno())
+        file.part.write_text(dump_pack(pack) if text is None else text, encoding="utf-8")
         try:
-            written = load_pack(temporary)
+            written = load_pack(file.part)
         except PackError as error:
             raise TeachError("\n".join(_without_place(error))) from None
-        yield Draft(replace(written, path=out), temporary)
+        yield Draft(replace(written, path=out), file)
     finally:
-        temporary.unlink(missing_ok=True)
+        file.end(whole=False)
 
 
 def _head_faults(lesson: Lesson) -> list[str]:

@@ -1,17 +1,15 @@
 """Where scores go: CSV, plain or gzip, to a file or standard output, and Parquet.
 
-A file is written as `FILE.PID.part` and renamed at the end: under its own name it is whole.
+A file gets its name at the end: under it, it is whole (`metatap.writing`).
 """
 
 from __future__ import annotations
 
 import gzip
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 import numpy as np
@@ -20,6 +18,19 @@ from metatap.detector import RuleSet
 from metatap.errors import MetatapError
 from metatap.offline.scoring import ScoredBatch
 from metatap.offline.uids import uid_texts
+from metatap.writing import PartFile, write_whole
+
+__all__ = [
+    "COLUMNS",
+    "STDOUT",
+    "CsvFile",
+    "CsvWriter",
+    "PartFile",
+    "Writer",
+    "cell",
+    "check_folder",
+    "write_whole",
+]
 
 COLUMNS = ("uid", "pack", "score", "threshold", "alert")
 """Columns of every form, in this order."""
@@ -44,12 +55,7 @@ class Writer(Protocol[Batch_contra]):
         """Open."""
         ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Finish the file, or remove what there is of it if an error came."""
         ...
 
@@ -62,25 +68,6 @@ class _Bytes(Protocol):
     def flush(self) -> None: ...
 
 
-class PartFile:
-    """A file under its name only once it is whole.
-
-    Attributes:
-        part: Where it is written until then.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        self._path = path
-
-    def end(self, *, whole: bool) -> None:
-        """Give it its name, or remove it."""
-        if whole:
-            self.part.replace(self._path)
-        else:
-            self.part.unlink(missing_ok=True)
-
-
 def check_folder(path: Path) -> None:
     """Check that a file can stand there.
 
@@ -89,16 +76,6 @@ def check_folder(path: Path) -> None:
     """
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise MetatapError(f"{path}: not a file in a folder that exists")
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file in one step: at no time is there half a file under its name."""
-    part, whole = PartFile(path), False
-    try:
-        part.part.write_bytes(data)
-        whole = True
-    finally:
-        part.end(whole=whole)
 
 
 class CsvFile:
@@ -135,12 +112,7 @@ class CsvFile:
         """Write whole lines."""
         self._file.write(text.encode())
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         whole = False
         try:
             if kind is None:

@@ -9,17 +9,7 @@ from metatap.flow import FlowBatch, to_row
 from metatap.packs.context import FloatArray, context_texts
 from metatap.packs.pack import Pack
 
-HEAD = (
-    "id",
-    "name",
-    "description",
-    "author",
-    "created",
-    "severity",
-    "attack",
-    "references",
-    "signed_by",
-)
+HEAD = ("id", "name", "description", "author", "created", "severity", "attack", "references")
 """Fields of the head that are compared."""
 
 

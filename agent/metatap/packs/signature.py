@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 from metatap.bounded import read_bounded
 from metatap.errors import PackError
 from metatap.packs.keys import PublicKey, key_id
+from metatap.writing import write_whole
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -75,17 +75,10 @@ def write_signature(path: Path, text: str) -> None:
     Raises:
         PackError: it can't be written; names the file.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("x", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_whole(path, text.encode("ascii"))
     except OSError as error:
         raise PackError(f"{path}: can't be written: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_signature(path: Path) -> Signature | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from metatap.bounded import read_bounded
 from metatap.detector.classifier import description_path
 from metatap.detector.contract import MAX_FILE_BYTES
 from metatap.runtime.serving import digest
+from metatap.writing import write_whole
 
 SUFFIX = ".onnx"
 
@@ -47,8 +47,9 @@ class KeptModels:
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             if description_path(source).is_file():
-                _copy(description_path(source), description_path(copy))
-            _copy(source, copy)
+                described = read_bounded(description_path(source), MAX_FILE_BYTES)
+                write_whole(description_path(copy), described)
+            write_whole(copy, read_bounded(source, MAX_FILE_BYTES))
         except OSError as error:
             log.error("model_not_kept", model=name[:12], reason=str(error))  # noqa: TRY400
             return
@@ -66,14 +67,3 @@ class KeptModels:
             return
         except OSError as error:
             log.warning("model_not_removed", reason=str(error))
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file so that the target is whole or absent at any instant."""
-    temporary = target.with_suffix(".part")
-    content = read_bounded(source, MAX_FILE_BYTES)
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(target)

@@ -232,4 +232,7 @@ def _read(state: State | None) -> Record:
 
 
 def _reasons(faults: Sequence[Fault], configured: Path | None) -> str:
-    return "; ".join(reason for _, reason in faults) or f"{configured}: no model there"
+    if faults:
+        return "; ".join(reason for _, reason in faults)
+    is_folder = configured is not None and configured.is_dir()
+    return f"{configured}: no {'*.onnx file in this folder' if is_folder else 'model there'}"

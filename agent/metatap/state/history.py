@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from metatap.alerts import Alert, AlertKind, encode_ecs
+from metatap.alerts import Alert, AlertKind
 from metatap.counters import Counters
 from metatap.errors import StateError
 from metatap.state.damage import FAULTS, UnusableError, is_broken, set_aside
@@ -119,24 +119,20 @@ class AlertHistory:
             raise StateError(f"{history.path}: can't be read: {error}") from None
         return history
 
-    def add(self, alerts: Sequence[Alert], lines: Sequence[bytes] | None = None) -> None:
+    def add(self, alerts: Sequence[Alert], lines: Sequence[bytes]) -> None:
         """Keep the `opened` ones of some alerts; never fails, what can't be kept is counted.
 
         Args:
             alerts: In the order they were made.
-            lines: Each as it was written, by `encode_ecs`; None: it is encoded here.
+            lines: Each as it was written, by `encode_ecs`.
         """
-        if lines is None:
-            opened = [alert for alert in alerts if alert.kind is AlertKind.OPENED]
-            pairs = [(alert, encode_ecs(alert)) for alert in opened]
-        else:
-            pairs = [
-                (alert, line)
-                for alert, line in zip(alerts, lines, strict=True)
-                if alert.kind is AlertKind.OPENED
-            ]
-        if pairs:
-            self._waiting += [row_of(alert, line) for alert, line in pairs]
+        opened = [
+            row_of(alert, line)
+            for alert, line in zip(alerts, lines, strict=True)
+            if alert.kind is AlertKind.OPENED
+        ]
+        if opened:
+            self._waiting += opened
             self.flush()
 
     def flush(self) -> None:

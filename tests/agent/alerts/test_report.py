@@ -13,7 +13,8 @@ from tests.agent.alerts.page import example_alert
 
 from metatap.alerts import encode_ecs
 from metatap.alerts.report import report_of
-from metatap.cli.explain import WIDTH, show
+from metatap.cli.console import WIDTH
+from metatap.cli.explain import show
 from metatap.state.stored import Judgement, Verdict
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -27,7 +28,11 @@ def event() -> dict[str, Any]:
 def shown(document: dict[str, Any], judgement: Judgement | None = None) -> str:
     """What is printed of an event, without the spaces at the ends of lines."""
     out = io.StringIO()
-    show(report_of(document), judgement, Console(file=out, width=WIDTH))
+    show(
+        report_of(document),
+        judgement,
+        Console(file=out, width=WIDTH, highlight=False, markup=False, emoji=False),
+    )
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 

@@ -34,7 +34,7 @@ def test_a_suppressed_hit_is_counted_and_raises_no_alert() -> None:
     assert stage.hits.dropped == {SUPPRESSED: 2}
     assert (stage.hits.received, stage.hits.passed) == (3, 1)
     assert stage.hits.balanced
-    assert lists.suppressed == 2
+    assert lists.status()["suppressed"] == 2
     assert stage.add(detections([flow("C4")])) == []
 
 

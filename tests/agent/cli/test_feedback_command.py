@@ -69,7 +69,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         for alert in aggregator.add(found):
             features = found.features[rows[str(alert.flow.get("uid"))]].copy()
             alerts.append(replace(alert, features=features))
-    history.add(alerts)
+    history.add(alerts, [encode_ecs(alert) for alert in alerts])
     history.close()
     alerts += aggregator.flush()
     (folder / "alerts.jsonl").write_bytes(b"".join(encode_ecs(a) + b"\n" for a in alerts))

@@ -51,7 +51,7 @@ def site(tmp_path: Path) -> Site:
     aggregator = Aggregator("tap-1", explain, max_pairs=2)
     alerts = aggregator.add(detections(ROWS))
     history = AlertHistory.open(tmp_path / "state")
-    history.add(alerts)
+    history.add(alerts, [encode_ecs(alert) for alert in alerts])
     history.close()
     (tmp_path / "alerts.jsonl").write_bytes(b"".join(encode_ecs(a) + b"\n" for a in alerts))
     return Site(tmp_path, alerts)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from structlog.testing import capture_logs
+from tests.agent.commands import metatap
 from tests.agent.detector.exported import (
     BENIGN,
     LABELS,
@@ -40,7 +39,7 @@ from metatap.detector.classifier import (
     NOT_FINITE,
     NOT_ONE,
     OUT_OF_RANGE,
-    _faults,
+    row_faults,
 )
 from metatap.errors import ModelError
 from metatap.features import NAMES
@@ -88,11 +87,6 @@ def loaded(path: Path) -> Classifier:
     model = open_model(path)
     assert isinstance(model, Classifier)
     return model
-
-
-def metatap(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "metatap", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def hard(features: FloatArray) -> FloatArray:
@@ -431,7 +425,7 @@ def test_a_row_is_scored_if_and_only_if_it_is_of_probabilities(values: list[floa
     """Whatever the numbers: the reasons part the rows, and count each once."""
     column = np.array(values, np.float32)
     found = np.stack([column, np.float32(1) - column], 1)
-    faults = _faults(found)
+    faults = row_faults(found)
     times = np.sum(list(faults.values()), axis=0)
     assert times.max() <= 1
     assert not times[(column >= 0) & (column <= 1)].any()

@@ -37,7 +37,7 @@ def test_an_alert_of_a_file_is_that_of_the_history(tmp_path: Path) -> None:
     """But for the features, which a line does not hold."""
     alert = example_alert()
     history = AlertHistory.open(tmp_path)
-    history.add([alert])
+    history.add([alert], [encode_ecs(alert)])
     history.close()
     path = written(tmp_path / "alerts.jsonl", [*events("C8"), alert])
     stored = find_alert(alert.id[:8], tmp_path, None)
@@ -100,7 +100,7 @@ def test_an_alert_gives_its_flow_back_with_its_context(tmp_path: Path) -> None:
         example_alert(), flow=to_row(batch, 1), features=encode(batch, context)[1].copy()
     )
     history = AlertHistory.open(tmp_path)
-    history.add([alert])
+    history.add([alert], [encode_ecs(alert)])
     example = examples_of([history.find(alert.id)])
     history.close()
     assert to_row(example.flows, 0) == to_row(batch, 1)

@@ -24,7 +24,7 @@ from metatap.offline.output import open_writer
 from metatap.offline.score import Written, audit, write_scores
 from metatap.offline.scoring import ScoredBatch, score_batches
 from metatap.offline.stream import FloatArray, open_sources, read, with_context
-from metatap.offline.writers import Writer, write_whole
+from metatap.offline.writers import Writer
 from metatap.sources import Source
 
 
@@ -159,15 +159,6 @@ def test_a_folder_that_is_not_there_is_named(rules: RuleSet, tmp_path: Path, nam
     """Every form has the same error, which names the file that was asked for."""
     with pytest.raises(MetatapError, match=f"none/{name}: not a file in a folder that exists"):
         open_writer(tmp_path / "none" / name, rules)
-
-
-def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
-    """If the writing fails, the old file stands and nothing else remains."""
-    path = tmp_path / "x.json"
-    write_whole(path, b"old")
-    with pytest.raises(TypeError):
-        write_whole(path, None)  # type: ignore[arg-type]
-    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("x.json", b"old")]
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.parquet"])

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import csv
 import gzip
-import subprocess
-import sys
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pyarrow.parquet as pq
 import pytest
+from tests.agent.commands import metatap
 from tests.agent.detector.sequences import CLASSES, LENGTH, expected, sequence_model
 from tests.agent.offline.written import LABELS, OFFICE, conn_line, write_conn
 
 from metatap.context import Context
 from metatap.detector import SequenceModel, open_model
+from metatap.detector.detector import IMPOSSIBLE
 from metatap.features import encode
 from metatap.flow import FlowBatch, Origin, from_rows
 from metatap.offline.output import open_class_writer
@@ -35,6 +36,27 @@ def model(tmp_path: Path) -> SequenceModel:
     found = open_model(sequence_model(tmp_path / "m.onnx"))
     assert isinstance(found, SequenceModel)
     return found
+
+
+def broken_model(path: Path, most: float) -> Path:
+    """A sequence model that gives NaN for a window with a flow of more bytes sent than `most`."""
+    proto = onnx.load(str(sequence_model(path)))
+    make = onnx.helper.make_node
+    proto.graph.node[-1].output[0] = "sound"
+    proto.graph.node.extend(
+        [
+            make("Gather", ["sequences", "sent"], ["bytes"], axis=2),
+            make("ReduceMax", ["bytes"], ["highest"], axes=[1], keepdims=1),
+            make("Greater", ["highest", "most"], ["broken"]),
+            make("Where", ["broken", "nothing", "sound"], ["probability"]),
+        ]
+    )
+    values = {"sent": np.array(1), "most": np.float32(most), "nothing": np.float32(np.nan)}
+    proto.graph.initializer.extend(
+        onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()
+    )
+    onnx.save(proto, str(path))
+    return path
 
 
 def score(
@@ -129,6 +151,38 @@ def test_every_form_says_the_same(model: SequenceModel, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_a_window_that_cannot_be_scored_costs_no_other(tmp_path: Path) -> None:
+    """Its flows are counted and have no row; all others have theirs, in order."""
+    model = open_model(broken_model(tmp_path / "m.onnx", 1e6))
+    assert isinstance(model, SequenceModel)
+    lines = [conn_line(at, **{"id.orig_h": f"192.0.2.{at % 10}"}) for at in range(100)]
+    lines[43]["orig_bytes"] = 2_000_000
+    log = write_conn(tmp_path / "conn.log", lines)
+    broken = {f"C{at:06d}" for at in (43, 53, 63, 73)}
+    for held in (65_536, 50):
+        written = score(model, [str(log)], tmp_path / "x.csv", 16, held=held)
+        found = rows(tmp_path / "x.csv")
+        assert "C000043" not in {row["uid"] for row in found}
+        assert written.rows == len(found) == int(written.flows_of.sum())
+        assert written.rows + written.unscored == 100
+        uids = [row["uid"] for row in found]
+        assert uids == sorted(uids)
+        if held > 50:
+            assert {line["uid"] for line in lines} - set(uids) == broken
+            assert written.unscored == len(broken)
+
+
+def test_metatap_score_says_how_many_flows_have_no_class(tmp_path: Path) -> None:
+    """Status 0: every flow is accounted for, the unscored ones under their reason."""
+    path = broken_model(tmp_path / "m.onnx", 1e6)
+    log = write_conn(tmp_path / "conn.log", [conn_line(0), conn_line(1, orig_bytes=2_000_000)])
+    done = metatap("score", log, "--model", path, "--out", "-")
+    assert done.returncode == 0, done.stderr
+    assert [line.partition(",")[0] for line in done.stdout.splitlines()] == ["uid", "C000000"]
+    assert "2 flows in 2 windows" in done.stderr
+    assert f"1 flows without a row: {IMPOSSIBLE}" in done.stderr
+
+
 def test_no_flow_no_row(model: SequenceModel) -> None:
     """The end of an empty stream is no window."""
     scorer = SequenceScorer(model)
@@ -140,11 +194,6 @@ def test_no_flow_no_row(model: SequenceModel) -> None:
 def test_metatap_score_and_the_others(tmp_path: Path) -> None:
     """`score` serves it; options of packs, `replay`, `check` and `evaluate` refuse it by reason."""
     path = sequence_model(tmp_path / "m.onnx")
-
-    def metatap(*words: str | Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "metatap", *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
     done = metatap("score", OFFICE, "--model", path, "--out", "-")
     assert done.returncode == 0, done.stderr
     flows = len(LABELS.read_text().splitlines()) - 1
@@ -159,4 +208,4 @@ def test_metatap_score_and_the_others(tmp_path: Path) -> None:
     ):
         refused = metatap(*words)
         assert refused.returncode == 1
-        assert "sequence models are scored offline: metatap score" in refused.stderr
+        assert "sequence models are scored offline: metatap score --model FILE" in refused.stderr

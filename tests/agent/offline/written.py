@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from metatap.detector import RuleSet
+from metatap.detector import Model, RuleSet, shipped_model
 from metatap.offline.rules import offline_rules
 from metatap.runtime.config import load_config
 
@@ -18,7 +18,7 @@ LABELS = LAB / "office.labels.csv"
 
 def lab_rules() -> RuleSet:
     """Shipped model and packs."""
-    return offline_rules(load_config()).rules
+    return offline_rules(load_config(), Model(shipped_model())).rules
 
 
 def conn_line(at: int, **values: Any) -> dict[str, Any]:

@@ -21,11 +21,10 @@ def test_a_pack_does_not_differ_from_itself() -> None:
 
 def test_heads_differ_by_field() -> None:
     """In the order of the file, with both values."""
-    other = replace(PACK, severity=Severity.LOW, attack=("T1110", "T1021"), signed_by="us")
+    other = replace(PACK, severity=Severity.LOW, attack=("T1110", "T1021"))
     assert head_changes(PACK, other) == [
         Change("severity", "high", "low"),
         Change("attack", "T1110.001", "T1110, T1021"),
-        Change("signed_by", "", "us"),
     ]
 
 

@@ -56,6 +56,10 @@ def alerts(number: int) -> list[Alert]:
     return aggregator.add(detections(rows))
 
 
+def keep(history: AlertHistory, made: list[Alert]) -> None:
+    history.add(made, [encode_ecs(alert) for alert in made])
+
+
 def test_an_alert_is_found_as_it_was(opened: Open) -> None:
     """By its id, its event's id or the first digits: event, flow, features, digests."""
     alert = replace(example_alert(), features=FEATURES)
@@ -93,7 +97,7 @@ def test_the_same_event_is_kept_once(tmp_path: Path, opened: Open) -> None:
     """Flows that are read again give the same events."""
     history = opened()
     for _ in range(3):
-        history.add(alerts(5))
+        keep(history, alerts(5))
     history.close()
     with closing(sqlite3.connect(tmp_path / "history.db")) as database:
         assert database.execute("SELECT count(*) FROM alerts").fetchone() == (5,)
@@ -104,7 +108,7 @@ def test_the_newest_alerts_are_kept(opened: Open) -> None:
     history = opened(limit=50)
     made = alerts(130)
     for begin in range(0, 130, 13):
-        history.add(made[begin : begin + 13])
+        keep(history, made[begin : begin + 13])
     for alert in made[80:]:
         assert history.find(alert.id).id == alert.id
     with pytest.raises(StateError, match="no such alert"):
@@ -122,7 +126,7 @@ def test_a_beginning_that_several_alerts_have_is_refused(opened: Open) -> None:
     """They are named, so that one can be picked."""
     history = opened()
     made = [replace(alert, id=f"abcd{at}" + "0" * 27) for at, alert in enumerate(alerts(7))]
-    history.add(made)
+    keep(history, made)
     with pytest.raises(StateError, match=r"several alerts: abcd00+, .* …$"):
         history.find("abcd")
     assert history.find("abcd3").id == made[3].id
@@ -132,12 +136,12 @@ def test_verdicts_are_kept_beside_a_running_agent(tmp_path: Path, opened: Open) 
     """A command stores one while the agent has the file open; the last one counts."""
     agent = opened()
     (alert,) = alerts(1)
-    agent.add([alert])
+    keep(agent, [alert])
     for verdict in Verdict:
         command = AlertHistory.look(tmp_path)
         command.judge(alert.id, Judgement(verdict, 7, "a remark"))
         command.close()
-    agent.add(alerts(3))
+    keep(agent, alerts(3))
     assert agent.find(alert.id).judgement == Judgement(Verdict.FALSE, 7, "a remark")
     with pytest.raises(StateError, match="at most 1000"):
         agent.judge(alert.id, Judgement(Verdict.TRUE, 7, "x" * 1001))
@@ -149,10 +153,10 @@ def test_a_locked_file_loses_nothing(tmp_path: Path, opened: Open) -> None:
     made = alerts(4)
     other = sqlite3.connect(tmp_path / "history.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    history.add(made[:2])
+    keep(history, made[:2])
     assert history.alerts.received == 0
     other.execute("COMMIT")
-    history.add(made[2:])
+    keep(history, made[2:])
     assert history.alerts.passed == 4
     assert history.find(made[0].id).id == made[0].id
 
@@ -166,7 +170,7 @@ def test_what_waits_too_long_is_dropped_and_counted(
     made = alerts(6)
     other = sqlite3.connect(tmp_path / "history.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    history.add(made[:5])
+    keep(history, made[:5])
     assert history.alerts.dropped == {"not_written": 2}
     history.close()
     assert history.alerts.dropped == {"not_written": 5}
@@ -184,7 +188,7 @@ def test_what_is_no_history_is_set_aside(tmp_path: Path, opened: Open) -> None:
     assert history.dropped
     assert "set aside as history.db.aside" in history.dropped[0]
     assert (tmp_path / "history.db.aside").read_bytes().startswith(b"no database")
-    history.add(alerts(1))
+    keep(history, alerts(1))
     assert history.alerts.passed == 1
 
 
@@ -214,14 +218,14 @@ def test_a_header_of_an_unknown_format_is_set_aside(
     history = opened()
     assert len(history.dropped) == 1
     assert "set aside" in history.dropped[0]
-    history.add(alerts(1))
+    keep(history, alerts(1))
     assert history.alerts.passed == 1
 
 
 def test_a_file_that_breaks_while_it_is_open_is_set_aside(tmp_path: Path, opened: Open) -> None:
     """The alerts at hand are in the new one."""
     history = opened()
-    history.add(alerts(200))
+    keep(history, alerts(200))
     history.close()
     path = tmp_path / "history.db"
     content = bytearray(path.read_bytes())
@@ -229,7 +233,7 @@ def test_a_file_that_breaks_while_it_is_open_is_set_aside(tmp_path: Path, opened
     path.write_bytes(content)
     again = opened()
     (alert,) = alerts(1)
-    again.add([alert])
+    keep(again, [alert])
     assert again.dropped
     assert again.find(alert.id).flow == alert.flow
 
@@ -244,12 +248,12 @@ def test_a_command_says_where_no_history_is(tmp_path: Path) -> None:
 _ENDLESS = """
 import sys
 from pathlib import Path
-from tests.agent.state.test_history import alerts
+from tests.agent.state.test_history import alerts, keep
 from metatap.state.history import AlertHistory
 history = AlertHistory.open(Path(sys.argv[1]))
 made = alerts(600)
 for begin in range(0, 600, 10):
-    history.add(made[begin:begin + 10])
+    keep(history, made[begin:begin + 10])
     print(begin + 10, flush=True)
 """
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from metatap.cli.options import FILE
+from metatap.cli.console import console, show_table, table
+from metatap.cli.options import FILE, model_option, rate_option
 from metatap.cli.packs.scoring import Tried, try_packs
-from metatap.cli.packs.shared import console, model_options, show_table, table
-from metatap.cli.stored import configuration, rate_option
+from metatap.cli.stored import backgrounds_option, configuration
 from metatap.offline.printable import printable
 from metatap.packs import Pack, load_pack
 from metatap.packs.compare import FlowChange, flow_changes, head_changes
@@ -28,7 +28,8 @@ LONG = 40
 @click.argument("one", metavar="PACK", type=FILE)
 @click.argument("other", metavar="OTHER", type=FILE)
 @click.argument("texts", metavar="[SOURCE]...", nargs=-1)
-@model_options
+@model_option
+@backgrounds_option
 @rate_option
 def command(
     *,

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from metatap.cli.options import FILE
-from metatap.cli.packs.shared import FOLDER, console, keys_option, table, trust_of
-from metatap.cli.past import learner
-from metatap.cli.stored import configuration, rate_option
+from metatap.cli.console import console, table
+from metatap.cli.model import learner
+from metatap.cli.options import FOLDER, model_option, rate_option
+from metatap.cli.packs.shared import keys_option, trust_of
+from metatap.cli.stored import configuration
 from metatap.detector import RuleSet
 from metatap.offline.printable import printable
 from metatap.packs import Folder, PackState, PackStatus, Unsigned, read_folder
@@ -28,7 +29,7 @@ from metatap.runtime.logs import configure_logs
     type=click.Choice([each.value for each in Unsigned]),
     help="What is done with packs no trusted key has signed, instead of what is configured.",
 )
-@click.option("--model", type=FILE, help="Model file instead of the one that comes along.")
+@model_option
 @rate_option
 def command(
     *,

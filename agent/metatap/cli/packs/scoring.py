@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from metatap.cli import say
 from metatap.cli.meter import Meter
-from metatap.cli.past import learner
-from metatap.cli.stored import losses
+from metatap.cli.model import learner
+from metatap.cli.stored import losses, own_background
 from metatap.context import Context
-from metatap.detector import Model, Ready
-from metatap.offline.background import FloatArray, sample_background
+from metatap.detector import Ready
+from metatap.detector.detector import IMPOSSIBLE
 from metatap.offline.pack_trial import Difference, Trial, run_trial, trial_rules
 from metatap.offline.scoring import score_batches
-from metatap.offline.stream import flows, open_sources
+from metatap.offline.stream import closing_all, open_sources
 from metatap.packs import Pack
 from metatap.runtime.settings import Config
 
@@ -50,25 +51,17 @@ def try_packs(
         MetatapError: a source, the model or the head of a pack is unusable.
     """
     model = learner(config)
-    sources = open_sources(texts)
-    background = _background(benign, model, config.detector.context_entries)
-    rules, ready = trial_rules(model, packs, config.detector.false_positive_rate, background)
-    rows = 0 if background is None else len(background)
-    if not sources:
-        return Tried(tuple(ready), background=rows)
-    context = Context(config.detector.context_entries)
-    with Meter("scoring", sources):
-        batches = score_batches(sources, rules, context, config.detector.batch_rows)
-        trials, difference = run_trial(batches, len(packs))
+    with closing_all(open_sources(texts)) as sources:
+        background = own_background(benign, model, config)
+        rules, ready = trial_rules(model, packs, config.detector.false_positive_rate, background)
+        rows = 0 if background is None else len(background)
+        if not sources:
+            return Tried(tuple(ready), background=rows)
+        context = Context(config.detector.context_entries)
+        with Meter("scoring", sources) as meter:
+            batches = score_batches(sources, rules, context, config.detector.batch_rows)
+            trials, difference = run_trial(batches, len(packs), meter.advance)
     losses(texts, sources)
+    if trials[0].unscored:
+        say(f"{trials[0].unscored:,} flows left out: {IMPOSSIBLE}")
     return Tried(tuple(ready), tuple(trials), difference, rows)
-
-
-def _background(benign: Sequence[str], model: Model, entries: int) -> FloatArray | None:
-    if not benign:
-        return None
-    sources = open_sources(benign)
-    with Meter("background", sources) as meter:
-        found = sample_background(flows(sources, Context(entries)), model, on_batch=meter.advance)
-    losses([f"background {text}" for text in benign], sources)
-    return found

@@ -1,54 +1,24 @@
-"""What the subcommands of `metatap packs` share: options, trust and tables."""
+"""What the subcommands of `metatap packs` share: options, trust and work on several files."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from metatap.cli import say
-from metatap.cli.options import FILE
+from metatap.cli.options import FOLDER
+from metatap.errors import PackError
 from metatap.packs import Trust, Unsigned
 from metatap.runtime.settings import Config
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-FOLDER = click.Path(file_okay=False, path_type=Path)
-
-
-WHOLE = frozenset({"id", "uid", "its uid"})
-"""Columns that are never wrapped."""
-
-
-def keys_option(function: F) -> F:
-    """`--keys`."""
-    return click.option(
-        "--keys",
-        type=FOLDER,
-        help="Folder of trusted public keys, *.pub, instead of the configured one.",
-    )(function)
-
-
-def model_options(function: F) -> F:
-    """`--model`, `--background`."""
-    options = [
-        click.option("--model", type=FILE, help="Model file instead of the one that comes along."),
-        click.option(
-            "--background",
-            "benign",
-            multiple=True,
-            help="Benign flows to hold packs against instead of the model's own; repeatable.",
-        ),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+keys_option = click.option(
+    "--keys",
+    type=FOLDER,
+    help="Folder of trusted public keys, *.pub, instead of the configured one.",
+)
 
 
 def trust_of(config: Config, keys: Path | None, unsigned: str | None = None) -> Trust:
@@ -60,22 +30,19 @@ def trust_of(config: Config, keys: Path | None, unsigned: str | None = None) -> 
     return trust
 
 
-def console() -> Console:
-    """Standard output; 100 columns wide where that is no terminal."""
-    width = None if sys.stdout.isatty() else 100
-    return Console(width=width, highlight=False, markup=False, emoji=False)
+def for_each(paths: Sequence[Path], work: Callable[[Path], str]) -> None:
+    """Do the same with several packs and print what came of each; status 1 if one was refused.
 
-
-def table(columns: Sequence[str], right: Sequence[str] = ()) -> Table:
-    """An empty table; the columns of `right` are numbers."""
-    made = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for name in columns:
-        whole = name in WHOLE
-        made.add_column(name, justify="right" if name in right else "left", no_wrap=whole)
-    return made
-
-
-def show_table(out: Console, title: str, made: Table) -> None:
-    """Print a table under its title, which is not wrapped to the table's width."""
-    out.print(title, soft_wrap=True)
-    out.print(made)
+    Args:
+        paths: Files of packs.
+        work: What is done with one; gives a line, or raises PackError.
+    """
+    is_whole = True
+    for path in paths:
+        try:
+            click.echo(work(path))
+        except PackError as error:
+            say(str(error))
+            is_whole = False
+    if not is_whole:
+        sys.exit(1)

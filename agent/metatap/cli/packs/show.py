@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from metatap.cli.console import console, show_table, table
 from metatap.cli.options import FILE
-from metatap.cli.packs.shared import console, keys_option, show_table, table, trust_of
+from metatap.cli.packs.shared import keys_option, trust_of
 from metatap.cli.stored import configuration
 from metatap.context import CONTEXT_VERSION
 from metatap.errors import PackError

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from metatap.cli import say
 from metatap.cli.options import FILE
-from metatap.errors import PackError
+from metatap.cli.packs.shared import for_each
 from metatap.packs import parse_pack
 from metatap.packs.keys import key_id, read_private
 from metatap.packs.load import read_content
@@ -28,16 +27,11 @@ def command(*, key: Path, paths: tuple[Path, ...]) -> None:
     if key.stat().st_mode & 0o077:
         say(f"{key}: can be read by others than its owner")
     name = key_id(private.public_key())
-    is_whole = True
-    for path in paths:
-        try:
-            content = read_content(path)
-            parse_pack(content, str(path))
-            write_signature(signature_path(path), sign(content, private))
-        except PackError as error:
-            say(str(error))
-            is_whole = False
-        else:
-            click.echo(f"{signature_path(path)}: signed by key {name}")
-    if not is_whole:
-        sys.exit(1)
+
+    def signed(path: Path) -> str:
+        content = read_content(path)
+        parse_pack(content, str(path))
+        write_signature(signature_path(path), sign(content, private))
+        return f"{signature_path(path)}: signed by key {name}"
+
+    for_each(paths, signed)

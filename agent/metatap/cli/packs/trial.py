@@ -9,10 +9,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from metatap.cli.options import FILE
+from metatap.cli.console import console, show_table, table
+from metatap.cli.options import FILE, model_option, rate_option
 from metatap.cli.packs.scoring import Tried, try_packs
-from metatap.cli.packs.shared import console, model_options, show_table, table
-from metatap.cli.stored import configuration, rate_option
+from metatap.cli.stored import backgrounds_option, configuration
 from metatap.detector import Ready
 from metatap.detector.life import RECENT_LEAST, RECENT_LIMIT
 from metatap.offline.pack_trial import Trial
@@ -25,7 +25,8 @@ from metatap.runtime.logs import configure_logs
 @click.command("test")
 @click.argument("path", metavar="PACK", type=FILE)
 @click.argument("texts", metavar="[SOURCE]...", nargs=-1)
-@model_options
+@model_option
+@backgrounds_option
 @rate_option
 @click.option(
     "--top", type=click.IntRange(1, 1000), default=10, show_default=True, help="Pairs shown."

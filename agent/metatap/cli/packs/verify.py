@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from metatap.cli import say
 from metatap.cli.options import FILE
-from metatap.cli.packs.shared import keys_option, trust_of
+from metatap.cli.packs.shared import for_each, keys_option, trust_of
 from metatap.cli.stored import configuration
-from metatap.errors import PackError
 from metatap.packs.load import read_content
 from metatap.packs.trust import Unsigned
 
@@ -29,14 +26,9 @@ def command(*, keys: Path | None, paths: tuple[Path, ...]) -> None:
         raise click.UsageError("--keys or the option trust.keys is needed: whose keys are trusted?")
     trust = trust_of(config, keys, Unsigned.REFUSE)
     names = {key.name: key.id for key in trust.keys.values()}
-    is_whole = True
-    for path in paths:
-        try:
-            signer = trust.signer(read_content(path), path)
-        except PackError as error:
-            say(str(error))
-            is_whole = False
-        else:
-            click.echo(f"{path}: signed by {signer} ({names[signer]})")
-    if not is_whole:
-        sys.exit(1)
+
+    def verify(path: Path) -> str:
+        signer = trust.signer(read_content(path), path)
+        return f"{path}: signed by {signer} ({names[signer]})"
+
+    for_each(paths, verify)
