@@ -48,6 +48,21 @@ class Guarded(io.TextIOBase):
         return False
 
 
+_ALWAYS: dict[str, str] = {}
+
+
+def say_always(**values: str) -> None:
+    """Add values to every event of this process."""
+    _ALWAYS.update(values)
+
+
+def _with_always(
+    _logger: object, _name: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    event.update(_ALWAYS)
+    return event
+
+
 def configure_logs(level: str, form: str) -> None:
     """Send log events to standard error.
 
@@ -66,6 +81,7 @@ def configure_logs(level: str, form: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _with_always,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),

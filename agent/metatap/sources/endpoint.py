@@ -104,14 +104,12 @@ def subscribe(
     Raises:
         SourceError: the address can't be bound or connected to; names it.
     """
-    socket = _socket(context, zmq.SUB, endpoint.address)
-    socket.rcvhwm = options.rcvhwm
-    socket.maxmsgsize = _FRAME_FACTOR * options.max_message_bytes
+    socket = open_socket(context, zmq.SUB, endpoint.address, options)
     # Before connecting, so that they go out together: a Zeek that waits for the subscription to
     # flows then has that to heartbeats as well, and the first heartbeat makes the start exact.
     for topic in (HELLO_TOPIC, *flow_topics(options.shards)):
         socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
-    return _attach(socket, endpoint.address, bind=endpoint.bind)
+    return attach(socket, endpoint.address, bind=endpoint.bind)
 
 
 def open_to_zeek(
@@ -126,12 +124,22 @@ def open_to_zeek(
         return None
     socket = _socket(context, zmq.PUB, endpoint.to_zeek)
     socket.maxmsgsize = _SUBSCRIPTION_MAX_BYTES
-    return _attach(socket, endpoint.to_zeek, bind=endpoint.bind)
+    return attach(socket, endpoint.to_zeek, bind=endpoint.bind)
 
 
 def flow_topics(shards: Sequence[int]) -> tuple[str, ...]:
     """Topic prefixes of the batches of these shards; of all shards if none is named."""
     return tuple(shard_topic(shard) for shard in shards) or (shard_topic(),)
+
+
+def open_socket(
+    context: zmq.Context[zmq.Socket[bytes]], kind: int, address: str, options: WireOptions
+) -> zmq.Socket[bytes]:
+    """A socket for messages of Zeek, its memory bounded as the options say; not attached yet."""
+    socket = _socket(context, kind, address)
+    socket.rcvhwm = options.rcvhwm
+    socket.maxmsgsize = _FRAME_FACTOR * options.max_message_bytes
+    return socket
 
 
 def _socket(context: zmq.Context[zmq.Socket[bytes]], kind: int, address: str) -> zmq.Socket[bytes]:
@@ -141,7 +149,12 @@ def _socket(context: zmq.Context[zmq.Socket[bytes]], kind: int, address: str) ->
     return socket
 
 
-def _attach(socket: zmq.Socket[bytes], address: str, *, bind: bool) -> zmq.Socket[bytes]:
+def attach(socket: zmq.Socket[bytes], address: str, *, bind: bool) -> zmq.Socket[bytes]:
+    """Bind a socket to an address, or connect it; closed if that fails.
+
+    Raises:
+        SourceError: it can't be, or another process listens there; names the address.
+    """
     try:
         if not bind:
             socket.connect(address)

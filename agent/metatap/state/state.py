@@ -71,7 +71,7 @@ class State:
         Raises:
             StateError: the folder can't be made or written, or another agent uses it.
         """
-        lock = _locked(folder)
+        lock = lock_folder(folder)
         state = cls(folder, lock)
         try:
             state._connect()
@@ -251,8 +251,12 @@ def _is_sound(name: object, digest: object, content: object) -> bool:
     return _digest(name, content) == digest
 
 
-def _locked(folder: Path) -> int:
-    """Make the folder, for this user only, and lock it: the descriptor that holds the lock."""
+def lock_folder(folder: Path) -> int:
+    """Make the folder, for this user only, and lock it: the descriptor that holds the lock.
+
+    Raises:
+        StateError: it can't be made, or another agent holds the lock.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
