@@ -174,7 +174,7 @@ def sensors(tmp_path: Path) -> Iterator[Any]:
 def test_shards_raise_what_one_process_raises(sensors: Any) -> None:
     """No flow is lost or counted twice over 1, 2 and 4 processes, and the alerts are the same."""
     batch = read_all(RECORDING)
-    found = {}
+    found: dict[int, Any] = {}
     for shards in (1, 2, 4):
         sensor = sensors(f"of-{shards}", shards)
         zeek = Zeek(sensor.address)
