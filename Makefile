@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 CODE   := agent training tests benchmarks
 
-.PHONY: demo test fmt lint types unit bench lab docs clean
+.PHONY: demo test fmt lint types unit bench bench-check lab docs clean
 
 demo: $(VENV)/.agent            ## play a recording through a real agent, print its alerts
 	$(BIN)/metatap demo --out build/demo
@@ -12,7 +12,7 @@ demo: $(VENV)/.agent            ## play a recording through a real agent, print 
 test: lint types unit           ## everything CI checks
 
 unit: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=90 tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term --cov-fail-under=90 tests
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check $(CODE)
@@ -29,12 +29,11 @@ fmt: $(VENV)/.dev
 docs: $(VENV)/.dev              ## pages made from the code's tables
 	$(BIN)/python -m tests.docs
 
-bench: $(VENV)/.dev             ## every claim of speed, as a ratio against a reference
-	$(BIN)/python benchmarks/decode.py
-	$(BIN)/python benchmarks/context.py
-	$(BIN)/python benchmarks/whole_path.py
-	$(BIN)/python benchmarks/model.py
-	$(BIN)/python benchmarks/hot_swap.py
+bench: $(VENV)/.dev             ## every claim of speed, as a table (half an hour, idle machine)
+	$(BIN)/python -m benchmarks run
+
+bench-check: $(VENV)/.dev       ## are the ratios as good as in benchmarks/baseline.json?
+	$(BIN)/python -m benchmarks check
 
 lab: $(VENV)/.dev               ## traffic of the lab networks, recorded by a real Zeek (root)
 	for network in A B C D; do \

@@ -1,6 +1,6 @@
 """What adaptation costs the path of a flow, as a ratio to scoring the same batches.
 
-    python benchmarks/adaptation.py [--rows N] [--unknown]
+    python -m benchmarks.adaptation [--rows N] [--unknown]
 
 Measured: `Adapter.observe` on the lab's recording, a batch in ten seconds, its originators varied
 so that no host is at its share and its scores by a little so that no two are equal, after half a
@@ -9,43 +9,40 @@ core, taking turns; time of the thread, medians and means. Then, in batches, wha
 for rules that have changed, made ready beside it or not, and what is done beside it: making rules
 ready, one estimate of the thresholds, and saving. The contract is the first ratio: 0.1 at most, and
 that rules made ready cost one batch at most.
-
-Set OMP_NUM_THREADS=1, as on any machine where the agent has one core.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import resources
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks.harness import Options, run
+from benchmarks.pool import RECORDING, whole
+from benchmarks.result import Info, Report, Row
+from benchmarks.timing import Spread, timed
 from metatap.adaptation import Adapter
 from metatap.context import Context
-from metatap.detector import Detections, Detector, Model, RuleSet, shipped_model
-from metatap.flow import FlowBatch, Numeric, concat
-from metatap.offline.stream import read
+from metatap.detector import Detector, Model, RuleSet, shipped_model
+from metatap.flow import FlowBatch, Numeric
 from metatap.packs import load_folder
 from metatap.runtime.shipped import shipped_packs
-from metatap.sources import open_source
 
 BATCHES, WARM, MEASURED = 100, 4320, 600
 STEP = 10 * 10**9
 JITTER = 0.02
+TARGET = 0.1
 HOSTS = 5000
 BEGIN = 1_800_000_000 * 10**9
 
 
 def batches(rows: int) -> list[FlowBatch]:
     """Batches of the recording's flows, of many originators."""
-    path = Path(str(resources.files("metatap.demo") / "data" / "branch.mtrec"))
-    flows = concat(list(read(open_source(str(path)))))
+    flows = whole(RECORDING)
     rng = np.random.default_rng(0)
     found = []
     for _ in range(BATCHES):
@@ -63,62 +60,60 @@ def at(batch: FlowBatch, number: int) -> FlowBatch:
     return FlowBatch(batch.rows, {**batch.columns, "ts": Numeric(start)}, batch.origin)
 
 
-def timed(seconds: list[float], begin: float) -> None:
-    """Take down the time since `begin`."""
-    seconds.append(time.thread_time() - begin)
-
-
-def main() -> None:
-    """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def options(parser: argparse.ArgumentParser) -> None:
+    """What it can be told."""
     parser.add_argument("--rows", type=int, default=1024)
     parser.add_argument("--packs", type=int, default=64)
     parser.add_argument("--unknown", action="store_true", help="with the pack `unknown`")
-    options = parser.parse_args()
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    parser.add_argument("--warm", type=int, default=WARM, help="batches before")
+    parser.add_argument("--batches", type=int, default=MEASURED, help="batches measured")
+
+
+def measure(given: Options) -> Report:
+    """Measure."""
     packs = load_folder(shipped_packs())[0]
-    many = [replace(packs[at % 4], id=f"pack-{at}", sha256="") for at in range(options.packs)]
+    many = [replace(packs[at % 4], id=f"pack-{at}", sha256="") for at in range(given.packs)]
     rules = RuleSet.build(Model(shipped_model()), many, 1e-4)
-    unknown = 5.0 if options.unknown else 0.0
+    unknown = 5.0 if given.unknown else 0.0
     adapter = Adapter(2048, alerts_per_day=10.0, unknown_per_day=unknown, seed=0)
     detector = Detector(adapter.extend(rules), Context())
     scoring: list[float] = []
     observing: list[float] = []
-    last: Detections | None = None
     rng = np.random.default_rng(0)
-    given = batches(options.rows)
-    for number in range(WARM + MEASURED):
-        batch = at(given[number % BATCHES], number)
+    stream = batches(given.rows)
+    for number in range(given.warm + given.batches):
+        batch = at(stream[number % BATCHES], number)
         begin = time.thread_time()
         detections = detector.detect(batch)
-        if number >= WARM:
-            timed(scoring, begin)
+        scored = time.thread_time() - begin
         jitter = JITTER * rng.standard_normal(detections.scores.shape, np.float32)
         detections = replace(detections, scores=detections.scores + jitter)
         adapter.refresh(detector.rules)
         begin = time.thread_time()
         last = adapter.score(detections)
         adapter.observe(last, 0)
-        if number >= WARM:
-            timed(observing, begin)
-    if last is None:
-        return
-    score, observe = statistics.median(scoring), statistics.median(observing)
-    mean = statistics.fmean(observing) / statistics.fmean(scoring)
-    print(f"{options.rows:,} flows a batch, {options.packs} packs, one core")
-    print(f"scoring                       {score / options.rows * 1e6:8.3f} µs a flow")
-    print(f"observing                     {observe / options.rows * 1e6:8.3f} µs a flow")
-    print(f"ratio observing / scoring     {observe / score:8.3f}  (of means {mean:.3f})")
-    tell(adapter, last.rules, score)
+        if number >= given.warm:
+            scoring.append(scored)
+            observing.append(time.thread_time() - begin)
+    score, observe = Spread.of(scoring).median, Spread.of(observing).median
+    info: Info = {
+        "flows a batch": given.rows,
+        "packs": given.packs,
+        "scoring, ns a flow": score / given.rows * 1e9,
+        "observing, ns a flow": observe / given.rows * 1e9,
+        "observing / scoring, of means": statistics.fmean(observing) / statistics.fmean(scoring),
+    }
+    ratio = Spread.ratio(observing, scoring)
+    row = Row.of("adaptation / scoring, time", ratio, target=TARGET, bound="at most")
+    ready, others = _told(adapter, last.rules, score)
+    return Report((row, ready), info | others)
 
 
-def tell(adapter: Adapter, rules: RuleSet, score: float) -> None:
+def _told(adapter: Adapter, rules: RuleSet, score: float) -> tuple[Row, Info]:
     """What other rules, estimates and saving take, in batches of `score` seconds."""
 
     def spent(work: Callable[[], object]) -> float:
-        begin = time.thread_time()
-        work()
-        return (time.thread_time() - begin) / score
+        return timed(work, time.thread_time) / score
 
     def others() -> RuleSet:
         return replace(rules, heads=rules.heads.copy())
@@ -127,14 +122,16 @@ def tell(adapter: Adapter, rules: RuleSet, score: float) -> None:
     adopting = spent(lambda: adapter.extend(others()))
     given = others()
     preparing = spent(lambda: adapter.prepare(given))
-    print(f"other rules, made ready       {spent(lambda: adapter.extend(given)):8.2f} batches")
-    print(f"other rules, as they come     {adopting:8.2f} batches")
-    print("beside the run loop:")
-    print(f"making rules ready            {preparing:8.2f} batches")
-    print(f"an estimate of thresholds     {estimate:8.2f} batches")
-    size = len(adapter.save()) / 2**20
-    print(f"saving, {size:.1f} MiB             {spent(adapter.save):8.2f} batches")
+    swap = spent(lambda: adapter.extend(given))
+    row = Row("other rules, made ready", swap, "batches", 1.0, "at most")
+    return row, {
+        "other rules, as they come, batches": adopting,
+        "beside the run loop: making rules ready, batches": preparing,
+        "beside the run loop: an estimate of thresholds, batches": estimate,
+        "beside the run loop: saving, batches": spent(adapter.save),
+        "saved, MiB": len(adapter.save()) / 2**20,
+    }
 
 
 if __name__ == "__main__":
-    main()
+    run("adaptation", __doc__, options, measure)

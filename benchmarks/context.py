@@ -1,39 +1,39 @@
 """What context costs a flow: the compiled twin and the NumPy reference against plain Python.
 
-    python benchmarks/context.py [--recording FILE] [--rows 512 4096] [--seconds 6]
+    python -m benchmarks.context [--recording FILE] [--rows 512 4096] [--seconds 6]
 
 All three get the same stream: the recording's flows, interleaved under other originators until more
 than 50,000 keys are alive in a table of the default size. Plain Python is the straightforward way
 of doing it: a dict a kind of key, a few floats a key, one flow after the other; it is given the
 columns as lists, and ends with the same counts and means. All run on one core in one process and
-in turns; printed are medians of ns a flow, batch to matrix, and plain Python's ratio to each.
+in turns, each from the batch to the matrix.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.harness import Options, run
+from benchmarks.pool import LAB, whole
+from benchmarks.result import Info, Report, Row
+from benchmarks.timing import Spread, in_turns, timed
 from metatap.context import Context
 from metatap.context.layout import FAILED_STATES, HALF_LIVES
-from metatap.flow import FlowBatch, Numeric, concat
+from metatap.flow import FlowBatch, Numeric
 from metatap.flow.schema import CONN_STATES
-from metatap.offline.stream import read
-from metatap.sources import open_source
 
 KEYS_ALIVE = 50_000
 FLOWS = 200_000
+TURN = 8
+"""Batches in a turn."""
+
+PLAIN = "plain Python"
 FAILED = {CONN_STATES.index(state) for state in FAILED_STATES}
-
-
-def recorded(path: Path) -> FlowBatch:
-    """All flows of a recording."""
-    return concat(list(read(open_source(str(path)))))
 
 
 def interleaved(flows: FlowBatch) -> FlowBatch:
@@ -102,55 +102,57 @@ class Plain:
         return held[1:]
 
 
-def measure(stream: FlowBatch, rows: int, seconds: float) -> dict[str, float]:
-    """Median ns a flow of each, in turns, once the table is filled."""
+def options(parser: argparse.ArgumentParser) -> None:
+    """What it can be told."""
+    parser.add_argument("--recording", type=Path, default=LAB / "office.mtrec")
+    parser.add_argument("--rows", type=int, nargs="+", default=[512, 4096], help="batch sizes")
+    parser.add_argument("--turns", type=int, default=5, help="turns at least")
+    parser.add_argument("--seconds", type=float, default=6, help="time for each batch size")
+
+
+def measure(given: Options) -> Report:
+    """Measure."""
+    first = timed(Context)
+    stream = interleaved(whole(given.recording))
+    rows: list[Row] = []
+    info: Info = {"first Context, compilation or cache included, s": first}
+    for size in given.rows:
+        times, alive = _times(stream, size, given)
+        label = f"batches of {size:,}"
+        for name in times.keys() - {PLAIN}:
+            ratio = Spread.ratio(times[PLAIN], times[name])
+            rows.append(Row.of(f"context by {name} / plain Python, flows/s, {label}", ratio))
+        for name, found in times.items():
+            info[f"{name}, ns a flow, {label}"] = Spread.of(found).median * 1e9
+        info[f"keys alive, {label}"] = alive
+    rows.sort(key=lambda row: "twin" not in row.what)
+    return Report(tuple(rows), info)
+
+
+def _times(stream: FlowBatch, rows: int, given: Options) -> tuple[dict[str, list[float]], int]:
+    """Seconds a flow of each, once the table is filled, and the keys alive in it."""
     batches = list(stream.chunks(rows))[:-1]
-    jobs: dict[str, Any] = {"reference": Context(compiled=False), "plain Python": Plain()}
+    contexts: dict[str, Context | Plain] = {"reference": Context(compiled=False)}
     twin = Context()
     if twin.compiled:
-        jobs = {"twin": twin, **jobs}
+        contexts = {"twin": twin, **contexts}
     for batch in batches:
-        for name in jobs:
-            if name != "plain Python":
-                jobs[name].update(batch)
-    alive = [int((s.tags != 0).sum()) for s in (twin._slots, twin._times)]  # noqa: SLF001
-    if twin.compiled and sum(alive) < KEYS_ALIVE:
-        raise SystemExit(f"only {sum(alive)} keys are alive")
-    print(f"\n{rows} flows a batch; alive: {alive[0]:,} keys with statistics, {alive[1]:,} times")
-    times: dict[str, list[float]] = {name: [] for name in jobs}
-    end = time.perf_counter() + seconds
-    for turn in range(10**6):
-        if time.perf_counter() > end and turn >= 5:
-            break
+        for context in contexts.values():
+            context.update(batch)
+    alive = sum(int((slots.tags != 0).sum()) for slots in (twin._slots, twin._times))  # noqa: SLF001
+    if twin.compiled and alive < KEYS_ALIVE:
+        raise SystemExit(f"only {alive} keys are alive")
+    turn = dict.fromkeys((*contexts, PLAIN), 0)
+
+    def spent(name: str, job: Context | Plain) -> float:
         # Several batches at a time: none finds the caches as another left them.
-        part = [batches[(turn * 8 + at) % len(batches)] for at in range(8)]
-        for name, job in jobs.items():
-            start = time.perf_counter()
-            for batch in part:
-                job.update(batch)
-            times[name].append((time.perf_counter() - start) / (8 * rows) * 1e9)
-    return {name: float(np.median(values)) for name, values in times.items()}
+        at = turn[name] = turn[name] + TURN
+        part = [batches[(at + more) % len(batches)] for more in range(TURN)]
+        return timed(lambda: [job.update(batch) for batch in part]) / (TURN * rows)
 
-
-def main() -> None:
-    """Run the benchmark as the command line says."""
-    parser = argparse.ArgumentParser(description="context a flow, against plain Python")
-    parser.add_argument("--recording", type=Path, default=Path("tests/data/lab/office.mtrec"))
-    parser.add_argument("--rows", type=int, nargs="+", default=[512, 4096], help="batch sizes")
-    parser.add_argument("--seconds", type=float, default=6, help="time for each batch size")
-    given = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    start = time.perf_counter()
-    Context()
-    print(f"first Context, compilation or cache included: {time.perf_counter() - start:.2f} s")
-    stream = interleaved(recorded(given.recording))
-    for rows in given.rows:
-        medians = measure(stream, rows, given.seconds)
-        print(f"  {'':14} {'ns/flow':>9} {'plain Python is':>16}")
-        for name, median in medians.items():
-            print(f"  {name:14} {median:9,.0f} {medians['plain Python'] / median:15.1f}×")
+    jobs = {name: partial(spent, name, job) for name, job in {**contexts, PLAIN: Plain()}.items()}
+    return in_turns(jobs, given.turns, seconds=given.seconds), alive
 
 
 if __name__ == "__main__":
-    main()
+    run("context", __doc__, options, measure)

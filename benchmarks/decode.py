@@ -1,6 +1,6 @@
 """How fast a wire message becomes columns, against the same flows as JSON lines.
 
-    python benchmarks/decode.py [--rows 512 4096] [--seconds 6]
+    python -m benchmarks.decode [--rows 512 4096] [--seconds 6]
 
 The references get the same flows as Zeek's JSON logs would hold them, one object a line, absent
 values left out, and must end with the same columns:
@@ -11,21 +11,15 @@ values left out, and must end with the same columns:
 - **polars** `read_ndjson` and **pyarrow** `json.read_json`, each with the schema given, both held
   to one thread. They end with their own columns, nothing more is asked of them.
 
-All run on one core in the same process and in turns of 4096 flows, each turn the same different
-batches; printed are medians of flows per second and the decoder's ratio to each.
+All run on one core in the same process and in turns of 4096 flows, the same ones each turn, drawn
+from recorded ones (`benchmarks.traffic`).
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import os
-import statistics
-import time
-from collections.abc import Callable
 from typing import Any
-
-os.environ["POLARS_MAX_THREADS"] = "1"
 
 import numpy as np
 import orjson
@@ -33,10 +27,17 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.json
 
-from metatap.flow import COLUMNS, ColumnSpec, FlowBatch, Kind, from_rows, to_row
+from benchmarks.harness import Options, run
+from benchmarks.result import Info, Report, Row
+from benchmarks.timing import Spread, in_turns, timed
+from benchmarks.traffic import Traffic
+from metatap.flow import COLUMNS, ColumnSpec, FlowBatch, Kind, to_row
 from metatap.sources.encode import flows_message
 from metatap.sources.messages import Header
 from metatap.sources.zeek_wire import Flows, decode
+
+TARGET = 8.0
+"""Times as fast as orjson → NumPy, at least."""
 
 TURN = 4096
 """Flows in each turn: as many batches."""
@@ -62,54 +63,6 @@ ARROW: dict[Kind, Any] = {
     Kind.PORT: pa.uint16(),
     Kind.BOOL: pa.bool_(),
 }
-
-
-def synthetic(rows: int, seed: int = 7) -> FlowBatch:
-    """Flows of an office network: about 4 in 10 DNS, 3 TLS, 1 HTTP, the rest bare, many failed."""
-    rng = np.random.default_rng(seed)
-    return from_rows([_flow(rng, index) for index in range(rows)])
-
-
-def _flow(rng: np.random.Generator, index: int) -> dict[str, Any]:
-    pick = rng.random()
-    size = int(rng.lognormal(6, 2))
-    flow: dict[str, Any] = {
-        "ts": 1.75e9 + index * 0.003,
-        "uid": f"C{rng.integers(0, 10**17):017d}",
-        "id.orig_h": f"10.1.{rng.integers(0, 4)}.{rng.integers(1, 255)}",
-        "id.orig_p": int(rng.integers(1024, 65536)),
-        "id.resp_h": f"198.51.{rng.integers(0, 100)}.{rng.integers(1, 255)}",
-        "id.resp_p": 53 if pick < 0.4 else 443,
-        "proto": "udp" if pick < 0.4 else "tcp",
-        "conn_state": "SF" if pick < 0.8 else str(rng.choice(["S0", "REJ", "RSTO", "OTH"])),
-        "history": "Dd" if pick < 0.4 else ("ShADadFf" if pick < 0.8 else "S"),
-        "missed_bytes": 0,
-        "orig_pkts": int(rng.integers(1, 40)),
-        "orig_ip_bytes": size + 400,
-        "resp_pkts": int(rng.integers(0, 40)),
-        "resp_ip_bytes": size * 3,
-        "local_orig": True,
-        "local_resp": False,
-        "partial": False,
-    }
-    if pick < 0.8:
-        flow |= {"duration": float(rng.exponential(2)), "orig_bytes": size, "resp_bytes": 3 * size}
-    if pick < 0.4:
-        name = f"host{rng.integers(0, 5000)}.dept{rng.integers(0, 20)}.example.com"
-        flow |= {"service": "dns", "dns.queries": 1, "dns.query_bytes": len(name)}
-        flow |= {"dns.query": name, "dns.qtype": 1, "dns.rare_qtypes": 0, "dns.nxdomain": 0}
-        flow |= {"dns.answers": 2, "dns.answer_bytes": 27}
-    elif pick < 0.7:
-        flow |= {"service": "ssl", "ssl.version": "TLSv13", "ssl.cipher": "TLS_AES_128_GCM_SHA256"}
-        flow |= {"ssl.server_name": f"cdn{rng.integers(0, 900)}.example.net"}
-        flow |= {"ssl.next_protocol": "h2", "ssl.resumed": False, "ssl.established": True}
-    elif pick < 0.8:
-        flow |= {"service": "http", "http.requests": 2, "http.method": "GET"}
-        flow |= {"http.host": "intranet.example.org", "http.uri": f"/app/{size}/index.html"}
-        flow |= {"http.user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101"}
-        flow |= {"http.status_code": 200, "http.errors": 0, "http.writes": 0}
-        flow |= {"http.uri_bytes": 40, "http.request_body_len": 0, "http.response_body_len": size}
-    return flow
 
 
 def json_lines(batch: FlowBatch) -> bytes:
@@ -149,68 +102,60 @@ def _arrow_options() -> Any:
     return pyarrow.json.ParseOptions(explicit_schema=schema)
 
 
-def measure(jobs: dict[str, Callable[[], Any]], seconds: float) -> dict[str, float]:
-    """Median seconds of each job, run in turns."""
-    times: dict[str, list[float]] = {name: [] for name in jobs}
-    for job in jobs.values():
-        job()
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[next(iter(jobs))]) < 5:
-        for name, job in jobs.items():
-            start = time.perf_counter()
-            job()
-            times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+def options(parser: argparse.ArgumentParser) -> None:
+    """What it can be told."""
+    parser.add_argument("--rows", type=int, nargs="+", default=[512, 4096], help="batch sizes")
+    parser.add_argument("--turns", type=int, default=5, help="turns at least")
+    parser.add_argument("--seconds", type=float, default=6, help="time for each batch size")
 
 
-def _bench(rows: int, seconds: float) -> None:
+def measure(given: Options) -> Report:
+    """Measure."""
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
+    rows: list[Row] = []
+    info: Info = {}
+    for size in given.rows:
+        times, flows = _times(size, given)
+        ours = times.pop("metatap")
+        label = f"{size:,} flows a message"
+        ratio = Spread.ratio(times["orjson → NumPy"], ours)
+        rows.append(Row.of(f"decode / orjson → NumPy, flows/s, {label}", ratio, target=TARGET))
+        info[f"decode, ns a flow, {label}"] = Spread.of(ours).median / flows * 1e9
+        for name, other in times.items():
+            info[f"decode / {name}, {label}"] = Spread.ratio(other, ours).median
+    return Report(tuple(rows), info)
+
+
+def _times(rows: int, given: Options) -> tuple[dict[str, list[float]], int]:
+    """Seconds of each decoder, and the flows in a turn."""
     count = max(1, TURN // rows)
-    batches = [synthetic(rows, seed) for seed in range(count)]
+    batches = Traffic().batches(rows * count, rows)
     messages = [flows_message(batch, Header("bench", "boot")) for batch in batches]
     for batch, parts in zip(batches, messages, strict=True):
         decoded = decode(parts)
         if not isinstance(decoded, Flows) or to_row(decoded.batch, 0) != to_row(batch, 0):
             raise SystemExit("the decoder does not give back what was encoded")
     texts = [json_lines(batch) for batch in batches]
-    schema, options = _polars_schema(), _arrow_options()
+    schema, parsing = _polars_schema(), _arrow_options()
     read = pyarrow.json.ReadOptions(use_threads=False, block_size=max(map(len, texts)) + 1)
 
-    def polars(text: bytes) -> Any:
-        return pl.read_ndjson(io.BytesIO(text), schema=schema)
+    def polars() -> None:
+        for text in texts:
+            pl.read_ndjson(io.BytesIO(text), schema=schema)
 
-    def arrow(text: bytes) -> Any:
-        return pyarrow.json.read_json(io.BytesIO(text), read, options)
+    def arrow() -> None:
+        for text in texts:
+            pyarrow.json.read_json(io.BytesIO(text), read, parsing)
 
-    jobs: dict[str, Callable[[], Any]] = {
-        "metatap": lambda: [decode(parts) for parts in messages],
-        "orjson → NumPy": lambda: [orjson_numpy(text) for text in texts],
-        "polars read_ndjson": lambda: [polars(text) for text in texts],
-        "pyarrow read_json": lambda: [arrow(text) for text in texts],
+    jobs = {
+        "metatap": lambda: timed(lambda: [decode(parts) for parts in messages]),
+        "orjson → NumPy": lambda: timed(lambda: [orjson_numpy(text) for text in texts]),
+        "polars read_ndjson": lambda: timed(polars),
+        "pyarrow read_json": lambda: timed(arrow),
     }
-    medians = measure(jobs, seconds)
-    flows = rows * count
-    wire = sum(len(parts[3]) for parts in messages) / flows
-    text = sum(map(len, texts)) / flows
-    print(f"\n{rows} flows a batch: {wire:.0f} bytes a flow on the wire, {text:.0f} as JSON")
-    print(f"  {'':20} {'flows/s':>12} {'µs/batch':>10} {'metatap is':>11}")
-    for name, median in medians.items():
-        ratio = median / medians["metatap"]
-        print(f"  {name:20} {flows / median:12,.0f} {median * 1e6 / count:10,.0f} {ratio:10.1f}×")
-
-
-def main() -> None:
-    """Run the benchmark as the command line says."""
-    parser = argparse.ArgumentParser(description="wire message to columns, against JSON lines")
-    parser.add_argument("--rows", type=int, nargs="+", default=[512, 4096], help="batch sizes")
-    parser.add_argument("--seconds", type=float, default=6, help="time for each batch size")
-    given = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    pa.set_cpu_count(1)
-    pa.set_io_thread_count(1)
-    for rows in given.rows:
-        _bench(rows, given.seconds)
+    return in_turns(jobs, given.turns, seconds=given.seconds), rows * count
 
 
 if __name__ == "__main__":
-    main()
+    run("decode", __doc__, options, measure)

@@ -1,6 +1,6 @@
 """From a dropped file to the first batch scored with it, and what a swap costs scoring.
 
-    python benchmarks/hot_swap.py [--drops N] [--load SHARE]
+    python -m benchmarks.hot_swap [--drops N] [--load SHARE]
 
 A whole agent with its state folder follows real files; batches of the lab's recording go through
 its pipeline one after the other: flows that no pack hits, so that no alert is in the times. Packs,
@@ -13,24 +13,28 @@ batches at rest. The contract is in batches, a ratio: a swap costs at most one.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import shutil
 import tempfile
 import time
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import onnx
 
+from benchmarks.harness import Options, run
+from benchmarks.machine import cores
+from benchmarks.pool import RECORDING, whole
+from benchmarks.result import Info, Report, Row
 from metatap.detector import shipped_model
-from metatap.flow import FlowBatch, concat
-from metatap.offline.stream import read
+from metatap.flow import FlowBatch
 from metatap.runtime.agent import Agent
 from metatap.runtime.build import shipped_packs
 from metatap.runtime.config import load_config
-from metatap.runtime.logs import configure_logs
-from metatap.sources import open_source
+
+TARGET = 1.0
+"""Batches that a swap may cost at most."""
 
 PATIENCE = 10.0
 """Seconds after which a drop counts as lost."""
@@ -104,16 +108,16 @@ class Bench:
         raise SystemExit(f"{kind}: not in force after {PATIENCE:g} s")
 
 
-def main() -> None:
-    """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def options(parser: argparse.ArgumentParser) -> None:
+    """What it can be told."""
     parser.add_argument("--drops", type=int, default=200, help="of packs, and of models")
     parser.add_argument("--rows", type=int, default=4096)
     parser.add_argument("--load", type=float, default=0.9, help="share of the time spent scoring")
-    options = parser.parse_args()
-    recording = Path(str(resources.files("metatap.demo") / "data" / "branch.mtrec"))
-    flows = concat(list(read(open_source(str(recording)))))
-    configure_logs("error", "text")
+
+
+def measure(given: Options) -> Report:
+    """Measure."""
+    flows = whole(RECORDING)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = Files(folder)
@@ -124,35 +128,44 @@ def main() -> None:
             "packs": str(folder / "packs"),
             "state": str(folder / "state"),
         }
+        # A thread keeps to the cores of the one that started it: here, to more than one.
+        os.sched_setaffinity(0, set(cores()))
         agent = Agent(lambda: load_config(flags=flags))
         agent.reloader.follow()
         hits = agent.pipeline.detector.detect(flows).rows
         quiet = np.setdiff1d(np.arange(flows.rows), hits)
-        bench = Bench(agent, flows.take(np.resize(quiet, options.rows)), options.load)
+        bench = Bench(agent, flows.take(np.resize(quiet, given.rows)), given.load)
         for _ in range(20):
             bench.one()
         found = {
-            kind: [bench.drop(files, kind) for _ in range(options.drops)]
+            kind: [bench.drop(files, kind) for _ in range(given.drops)]
             for kind in ("pack", "model")
         }
         agent.close()
     rest = float(np.median(bench.rest))
-    high = float(np.percentile(bench.rest, 99)) / rest
-    print(f"batches of {options.rows:,} flows, {options.load:.0%} of the time spent scoring")
-    print(f"a batch at rest: median {rest * 1e3:.1f} ms, 99th percentile {high:.2f} batches")
+    info: Info = {
+        "flows a batch": given.rows,
+        "share of the time spent scoring": given.load,
+        "a batch at rest, ms": rest * 1e3,
+        "a batch at rest, p99, batches": float(np.percentile(bench.rest, 99)) / rest,
+    }
+    rows: list[Row] = []
     for kind, drops in found.items():
         seconds, swaps, loading = zip(*drops, strict=True)
-        _show(kind, np.array(seconds), np.array(swaps) / rest, np.concatenate(loading) / rest)
-
-
-def _show(kind: str, seconds: np.ndarray, swaps: np.ndarray, loading: np.ndarray) -> None:
-    p50, p99 = np.percentile(seconds, [50, 99])
-    print(f"{kind}: drop to first score, {len(seconds)} drops: p50 {p50:.3f} s, p99 {p99:.3f} s")
-    p50, p99 = np.percentile(swaps, [50, 99]) - 1
-    print(f"{kind}: extra of the swapping batch, in batches: p50 {p50:+.2f}, p99 {p99:+.2f}")
-    p50, p99 = np.percentile(loading, [50, 99]) - 1
-    print(f"{kind}: extra of a batch while loading, in batches: p50 {p50:+.2f}, p99 {p99:+.2f}")
+        extra = np.array(swaps) / rest - 1
+        during = np.concatenate(loading) / rest - 1
+        low, middle, high = np.percentile(extra, [25, 50, 75])
+        what = f"{kind} dropped: extra of the swapping batch"
+        rows.append(
+            Row(what, float(middle), "batches", TARGET, "at most", (float(low), float(high)))
+        )
+        info[f"{kind}, drop to first score, s, p50"] = float(np.percentile(seconds, 50))
+        info[f"{kind}, drop to first score, s, p99"] = float(np.percentile(seconds, 99))
+        info[f"{kind}, extra of the swapping batch, p99"] = float(np.percentile(extra, 99))
+        info[f"{kind}, extra of a batch while loading, p50"] = float(np.percentile(during, 50))
+        info[f"{kind}, extra of a batch while loading, p99"] = float(np.percentile(during, 99))
+    return Report(tuple(rows), info)
 
 
 if __name__ == "__main__":
-    main()
+    run("hot_swap", __doc__, options, measure)

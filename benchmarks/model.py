@@ -1,6 +1,6 @@
 """The shipped model's session on one core against plain float32 layers of the same size.
 
-    python benchmarks/model.py [--packs N] [--rows N]
+    python -m benchmarks.model [--packs N] [--rows N]
 
 Measured: `session.run` of the shipped file, normalisation and 8-bit layers, on the lab's recording,
 and the adaptation of one pack of five flows to 2,048 background flows. Reference: two float32
@@ -14,11 +14,8 @@ two ratios.
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
-import time
 from collections.abc import Callable
-from importlib import resources
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +25,12 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 from threadpoolctl import threadpool_limits
 
+from benchmarks.harness import Options, run
+from benchmarks.pool import RECORDING, whole
+from benchmarks.result import Report, Row
+from benchmarks.timing import Spread, in_turns, timed
 from metatap.detector import Model, shipped_model
 from metatap.features import encode
-from metatap.flow import concat
-from metatap.offline.stream import read
-from metatap.sources import open_source
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -90,50 +88,55 @@ def regressions(support: FloatArray, background: FloatArray) -> FloatArray:
     return found
 
 
-def main() -> None:
-    """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def options(parser: argparse.ArgumentParser) -> None:
+    """What it can be told."""
     parser.add_argument("--packs", type=int, default=64)
     parser.add_argument("--rows", type=int, default=1024)
+    parser.add_argument("--turns", type=int, default=ROUNDS)
     parser.add_argument("--model", type=Path, default=shipped_model(), help="another file")
-    options = parser.parse_args()
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    threadpool_limits(1)  # affinity is a thread's: BLAS had started its others before
-    model = Model(options.model)
-    path = Path(str(resources.files("metatap.demo") / "data" / "branch.mtrec"))
-    features = model.select(encode(concat(list(read(open_source(str(path)))))))
-    rows = np.resize(features, (options.rows, features.shape[1]))
+
+
+def measure(given: Options) -> Report:
+    """Measure."""
+    threadpool_limits(1)  # affinity is a thread's: BLAS may have started its others before
+    model = Model(given.model)
+    features = model.select(encode(whole(RECORDING)))
+    rows = np.resize(features, (given.rows, features.shape[1]))
     background = np.resize(model.embed(features), (BACKGROUND, model.depth))
     near = model.embed(features[:SUPPORT])
     support, label = features[:SUPPORT], np.ones(SUPPORT, np.float32)
-    heads = model.stack([model.adapt(support, label, background)] * options.packs)
-    reference = layers(rows.shape[1], model.depth, options.packs)
+    heads = model.stack([model.adapt(support, label, background)] * given.packs)
+    reference = layers(rows.shape[1], model.depth, given.packs)
     calls: dict[str, Callable[[], object]] = {
         "model": lambda: model.score(rows, heads),
-        "reference": lambda: reference.run(None, {"features": rows}),
+        "layers": lambda: reference.run(None, {"features": rows}),
         "adapt": lambda: model.adapt(support, label, background),
         "regressions": lambda: regressions(near, background),
     }
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(ROUNDS):
-        for name, call in calls.items():
-            begin = time.perf_counter()
-            for _ in range(CALLS):
-                call()
-            times[name].append((time.perf_counter() - begin) / CALLS)
-    middle = {name: statistics.median(found) for name, found in times.items()}
-    each = {name: middle[name] / options.rows * 1e6 for name in ("model", "reference")}
-    least = {name: min(found) for name, found in times.items()}
-    print(f"{options.rows:,} flows a batch, {options.packs} packs, one core")
-    print(f"float32 layers of the same size  {each['reference']:8.3f} µs a flow")
-    print(f"model                            {each['model']:8.3f} µs a flow")
-    print(f"  quickest turn                  {least['model'] / options.rows * 1e6:8.3f} µs a flow")
-    print(f"ratio layers / model             {each['reference'] / each['model']:8.2f}")
-    print(f"regressions in NumPy             {middle['regressions'] * 1e3:8.2f} ms a pack")
-    print(f"adapting a pack                  {middle['adapt'] * 1e3:8.2f} ms a pack")
-    print(f"  quickest turn                  {least['adapt'] * 1e3:8.2f} ms a pack")
-    print(f"ratio regressions / adapting     {middle['regressions'] / middle['adapt']:8.2f}")
+
+    def repeated(call: Callable[[], object]) -> float:
+        return timed(lambda: [call() for _ in range(CALLS)]) / CALLS
+
+    times = in_turns({name: partial(repeated, x) for name, x in calls.items()}, given.turns)
+    scoring = Spread.ratio(times["layers"], times["model"])
+    adapting = Spread.ratio(times["regressions"], times["adapt"])
+    return Report(
+        (
+            Row.of("model / float32 layers of the same size, flows/s", scoring),
+            Row.of("adapting a pack / regressions in NumPy, packs/s", adapting),
+        ),
+        {
+            "flows a batch": given.rows,
+            "packs": given.packs,
+            "float32 layers, ns a flow": Spread.of(times["layers"]).median / given.rows * 1e9,
+            "model, ns a flow": Spread.of(times["model"]).median / given.rows * 1e9,
+            "model, quickest turn, ns a flow": min(times["model"]) / given.rows * 1e9,
+            "regressions in NumPy, ms a pack": Spread.of(times["regressions"]).median * 1e3,
+            "adapting a pack, ms": Spread.of(times["adapt"]).median * 1e3,
+            "adapting a pack, quickest turn, ms": min(times["adapt"]) * 1e3,
+        },
+    )
 
 
 if __name__ == "__main__":
-    main()
+    run("model", __doc__, options, measure)

@@ -175,7 +175,7 @@ A flow that ended more than an hour before the latest start of its key shows tha
 back: the key starts anew. This is looked at once a batch and key.
 
 ## Cost
-`python benchmarks/context.py` prints ns a flow, and the ratio to plain Python. The NumPy reference
+`python -m benchmarks.context` prints ns a flow, and the ratio to plain Python. The NumPy reference
 is always there; with the extra `metatap[fast]` (numba) a compiled twin does the same. It is
 compiled in seconds when first used, cached where the package lies, else in the user's cache, else
 compiled at each start (`context_uncached`). A twin that does a small trial wrong is not used

@@ -31,8 +31,11 @@ WAIT_S = 60.0
 
 JUDGE = "python -m metatap.demo judge"
 
-ASKS = ("metatap status", "metatap explain", JUDGE)
+ASKS = ("metatap status", "metatap alerts", "metatap explain", JUDGE)
 """Commands that ask what is, and may be asked again until the agent is there."""
+
+RUNNING = ("export", "metatap run", "python -m metatap.demo send", "kill")
+"""Commands of an agent that nobody teaches."""
 
 UNCORRECTED = [
     ("172.22.30.16", "benign ssh 1"),
@@ -44,11 +47,12 @@ UNCORRECTED = [
 ]
 """Responders and flows of the second run's alerts where nobody corrected anything."""
 
-DIFFERENT = "metatap packs diff"
-"""The command whose status 1 says that it found a difference."""
+REFUSED = ": not written: "
+"""In what a command prints that wrote nothing, and whose status is 1."""
 
 CHANGING = re.compile(
-    r"(?<=process )(N|\d+)|(?<=since )(TIME|\S+ \d\d:\S+)|(?<=expires: )\S+|(?<=created: )\S+"
+    r"(?<=process )(N|\d+)|(?<=sha256 )\S+|(?<=expires: )\S+|(?<=created: )\S+"
+    r"|TIME|\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ"
 )
 DECIMALS = re.compile(r"(?<![\w.])-?\d+\.\d+(?![\w.])")
 
@@ -122,7 +126,7 @@ def test_the_agent_learns_while_it_runs(tmp_path: Path) -> None:
     with Example(tmp_path / "untold") as example:
         shutil.copytree(uncorrected, example.folder / "packs")
         for command, _ in steps(PAGE):
-            if command.startswith(("metatap run", "python -m metatap.demo send", "kill")):
+            if command.startswith(RUNNING):
                 assert example.run(command).status == 0
         done = example.run([command for command, _ in steps(PAGE) if JUDGE in command][-1])
     found = re.findall(r"→ (\S+) +\d+ +(.+\S)", done.output)
@@ -164,7 +168,8 @@ class Example(Session):
             time.sleep(0.05)
         log = self._log.read_text("utf-8") if lost else ""
         assert not lost, f"$ {command}\n{done.output}\n{log}"
-        assert done.status == command.startswith(DIFFERENT), f"$ {command}\n{done.output}"
+        is_refused = any(REFUSED in line for line in lines)
+        assert done.status == is_refused, f"$ {command}\n{done.output}"
 
 
 def test_logs_arrive_as_they_were_read(tmp_path: Path) -> None:

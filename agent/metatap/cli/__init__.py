@@ -23,9 +23,10 @@ COMMANDS: dict[str, str] = {
     "status": "Show what a running agent does: model, packs, lists, counters, faults.",
     "rollback": "Return a running agent to the model it had before.",
     "packs": "Sign, verify, show, test and compare threat packs.",
+    "alerts": "List the alerts of the past, the newest first.",
     "explain": "Say why an alert was raised, as a table under one sentence.",
     "suppress": "Write a rule that keeps alerts like a given one quiet for a time.",
-    "feedback": "Store whether an alert was true or false, and offer counter-examples.",
+    "feedback": "Store whether alerts were true or false, and offer counter-examples.",
     "demo": "Play a lab recording through a real agent and show its alerts.",
 }
 """Subcommand → its one-line help; the code is in the module of the same name."""

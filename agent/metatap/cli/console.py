@@ -12,7 +12,7 @@ from rich.table import Table
 WIDTH = 100
 """Columns where standard output is no terminal."""
 
-WHOLE = frozenset({"id", "uid", "its uid"})
+WHOLE = frozenset({"id", "uid", "its uid", "alert", "raised"})
 """Columns that are never wrapped."""
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from metatap.errors import ConfigError
-from metatap.runtime.config import load_config
+from metatap.runtime.config import FILE_VARIABLE, load_config
 from metatap.runtime.options import BY_NAME
 from metatap.runtime.settings import Config
 
@@ -35,7 +35,10 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
 
 
 config_option = click.option(
-    "--config", "config_path", type=FILE, help="The agent's YAML configuration."
+    "--config",
+    "config_path",
+    type=FILE,
+    help=f"The agent's YAML configuration.  [env var: {FILE_VARIABLE}]",
 )
 
 model_option = click.option(

@@ -50,7 +50,7 @@ def command(
         mine = Part.parse(part)
         say_always(shard=part)
         watch_parent()
-        Agent(lambda: narrowed(load(), mine, feeds)).run()
+        Agent(lambda: narrowed(load(), mine, feeds), history=config.state).run()
     elif shards == 1:
         Agent(load).run()
     else:

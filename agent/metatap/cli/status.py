@@ -13,6 +13,9 @@ import click
 from metatap.cli.options import config_option, running, state_option
 from metatap.runtime.control import ask
 
+DIGITS = 8
+"""Digits of a pack's digest that are shown."""
+
 
 @click.command("status")
 @config_option
@@ -24,8 +27,34 @@ def command(config_path: Path | None, state: Path | None, *, as_json: bool) -> N
     if as_json:
         click.echo(json.dumps(document, indent=2))
         return
-    for line in lines(document):
+    for line in shard_lines(document) if "shards" in document else lines(document):
         click.echo(line)
+
+
+def shard_lines(document: dict[str, Any]) -> Iterator[str]:
+    """The document of several processes for people: each in a line, then one of them in full."""
+    parts = document["shards"]
+    there = [part for part in parts if "error" not in part]
+    yield (
+        f"metatap {document['version']} on {document['sensor']}, process {document['pid']}, "
+        f"since {_time(document['since'])}, {len(there)} of {len(parts)} shards running, "
+        f"{document['restarts']} restarts"
+    )
+    flows, alerts = (sum(part[name] for part in there) for name in ("flows", "alerts"))
+    yield f"{flows:,} flows scored, {alerts:,} alert events written"
+    for part in parts:
+        if "error" in part:
+            yield f"shard {part['shard']}: {part['error']}"
+            continue
+        lost = sum(sum(c["dropped"].values()) for c in part["stages"].values())
+        yield (
+            f"shard {part['shard']}: process {part['pid']}, {part['flows']:,} flows, "
+            f"{part['alerts']:,} alert events, {lost:,} units dropped"
+        )
+    if there:
+        yield ""
+        yield f"Shard {there[0]['shard']} in full (--json: all)"
+        yield from lines(there[0])
 
 
 def lines(document: dict[str, Any]) -> Iterator[str]:
@@ -58,7 +87,21 @@ def _packs(document: dict[str, Any]) -> Iterator[str]:
         threshold = "" if pack["threshold"] is None else f", threshold {pack['threshold']:.2f}"
         signed = f", signed by {pack['signed_by']}" if pack["signed_by"] else ""
         reason = f": {pack['reason']}" if pack["reason"] else ""
-        yield f"  {pack['id']}: {pack['state']}{threshold}{signed}{reason}"
+        yield f"  {pack['id']}: {pack['state']}{threshold}{_examples(pack)}{signed}{reason}"
+
+
+def _examples(pack: dict[str, Any]) -> str:
+    """How many flows a pack has, and which file it is of; of a class of a classifier nothing."""
+    if not pack["support"]:
+        return ""
+    flows = _counted(pack["support"], "flow")
+    counter = _counted(pack["not_like"], "counter-example")
+    digest = f", sha256 {pack['sha256'][:DIGITS]}" if pack["sha256"] else ""
+    return f", {flows}, {counter}{digest}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _lists(lists: dict[str, Any]) -> Iterator[str]:
@@ -80,8 +123,9 @@ def _adaptation(known: dict[str, Any] | None) -> Iterator[str]:
     ground, alerts = known["background"], known["alerts_a_day"]
     expected = "no budget" if alerts["expected"] is None else f"{alerts['expected']} expected"
     yield (
-        f"adaptation: {ground['flows']:,} flows of {ground['hosts']:,} hosts, drift: "
-        f"{known['drift']}, alerts a day: {alerts['realised']} ({expected})"
+        f"adaptation: {ground['flows']:,} flows of {ground['hosts']:,} hosts, heads: "
+        f"{known['heads']}, drift: {known['drift']}, alerts a day: {alerts['realised']} "
+        f"({expected})"
     )
 
 

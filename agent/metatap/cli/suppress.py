@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -16,10 +18,15 @@ from metatap.cli.options import (
     state_option,
 )
 from metatap.errors import ConfigError
-from metatap.lists import append_rule, load_lists, rule_text
+from metatap.lists import ListRule, append_rule, load_lists, rule_text
 from metatap.lists.suppression import FILE, Scope, duration, is_fold, make_rule
 from metatap.offline.past import find_alert
+from metatap.offline.quiet import quiet_of
 from metatap.runtime.logs import configure_logs
+from metatap.state.history import AlertHistory
+from metatap.state.history_read import Wanted
+
+_NAMED = 5
 
 
 def _seconds(_ctx: click.Context, _param: click.Parameter, text: str | None) -> int | None:
@@ -47,6 +54,7 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, text: str | None) -> 
 @click.option("--domain", default="", help="Name or *.name instead of the alert's own name.")
 @click.option("--author", default="", help="Who says so.")
 @click.option("--dry-run", is_flag=True, help="Print the rule and write nothing.")
+@click.option("--anyway", is_flag=True, help="Write it though it matches alerts judged true.")
 @click.option("--lists", type=FOLDER, help="Folder of lists instead of the configured one.")
 @state_option
 @alert_file_option
@@ -60,6 +68,7 @@ def command(
     domain: str,
     author: str,
     dry_run: bool,
+    anyway: bool,
     lists: Path | None,
     state: Path | None,
     alert_file: Path | None,
@@ -68,6 +77,8 @@ def command(
     """Keep alerts like ALERT, an alert's id or its first digits, quiet.
 
     The rule is added to suppressions.yaml in the folder of lists; a running agent takes it at once.
+    What it would have kept quiet of the past alerts is said first; one that matches an alert judged
+    true is not written without --anyway.
     """
     if domain and scope not in {None, Scope.DOMAIN}:
         raise click.UsageError("--domain goes with --scope domain.")
@@ -99,8 +110,33 @@ def command(
         author=author,
         taken=taken,
     )
+    refusal = "" if config.state is None or alert_file else _tell(rule, config.state)
+    if refusal:
+        say(refusal)
     if folder is None or dry_run:
         click.echo(rule_text(rule), nl=False)
         return
+    if refusal and not anyway:
+        say(f"{folder / FILE}: not written; a narrower --scope may spare them, --anyway writes it")
+        sys.exit(1)
     click.echo(append_rule(folder / FILE, rule), nl=False)
     say(f"added to {folder / FILE}" + ("" if seconds else "; it never expires"))
+
+
+def _tell(rule: ListRule, state: Path) -> str:
+    """Say what the rule would have kept quiet; why it should not be written, "" if it may be.
+
+    Raises:
+        StateError: the history can't be read.
+    """
+    with closing(AlertHistory.look(state)) as history:
+        past = history.newest(Wanted())
+        found = quiet_of(rule, past)
+    say(f"it would have kept quiet {found.matching:,} of the last {found.known:,} alerts")
+    if left_out := past.unreadable + found.unreadable:
+        say(f"{left_out:,} alerts are not among these: their rows are damaged")
+    if not found.true:
+        return ""
+    more = " …" if len(found.true) > _NAMED else ""
+    names = ", ".join(name[:8] for name in found.true[:_NAMED]) + more
+    return f"{len(found.true)} of them were judged true: {names}"

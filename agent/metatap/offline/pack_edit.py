@@ -10,7 +10,7 @@ import numpy as np
 
 from metatap.context import CONTEXT_VERSION
 from metatap.errors import PackError, TeachError
-from metatap.flow import FlowBatch, to_row
+from metatap.flow import FlowBatch, Row, to_row
 from metatap.offline.teach_sample import Examples, joined
 from metatap.offline.uids import uid_texts
 from metatap.packs import Pack, dump_pack, parse_pack
@@ -25,7 +25,7 @@ _ITEM = re.compile(r"(?P<indent> *)- ?")
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """A pack with a counter-example more.
+    """A pack with more counter-examples.
 
     Attributes:
         text: The file's new text.
@@ -49,26 +49,28 @@ def read_pack_file(path: Path) -> tuple[Pack, str]:
     return parse_pack(content, str(path)), content.decode("utf-8-sig", "replace")
 
 
-def add_not_like(pack: Pack, text: str, example: Examples) -> Edited:
-    """Add one counter-example to a pack.
+def add_not_like(pack: Pack, text: str, examples: Examples) -> Edited:
+    """Add counter-examples to a pack.
 
     Args:
         pack: The pack.
         text: The text of its file.
-        example: One flow; its context is left out if the pack's contexts are of another version.
+        examples: One flow or more; their context is left out if the pack's contexts are of another
+            version.
 
     Raises:
-        TeachError: the flow is in the pack already, or there is no room; the message says which.
+        TeachError: a flow is in the pack already or given twice, or there is no room; the message
+            says which.
     """
-    _check(pack, example.flows)
-    context = example.context
+    _check(pack, examples.flows)
+    context = examples.context
     if pack.context_ignored:
         context = np.full_like(context, np.nan)
-    example = replace(example, context=context)
-    before = _counter_examples(pack, example)
-    every = joined([*before, example])
+    examples = replace(examples, context=context)
+    before = _counter_examples(pack, examples)
+    every = joined([*before, examples])
     wanted = replace(pack, not_like=every.flows, not_like_context=every.context)
-    kept = _inserted(text, wanted, example)
+    kept = _inserted(text, wanted, examples)
     found = None if kept is None else _read(kept, pack)
     if kept is not None and found is not None and _is_same(found, wanted):
         return Edited(kept, found, is_kept=True)
@@ -81,17 +83,29 @@ def add_not_like(pack: Pack, text: str, example: Examples) -> Edited:
     return Edited(anew, parse_pack(anew.encode(), str(pack.path)), is_kept=False)
 
 
-def _check(pack: Pack, flow: FlowBatch) -> None:
-    uid = uid_texts(flow)[0]
-    if uid and uid in uid_texts(pack.flows):
-        raise TeachError(f"uid {uid} is one of the support flows of pack {pack.id}: teach it anew")
-    if pack.not_like is None:
-        return
-    rows = [to_row(pack.not_like, row) for row in range(pack.not_like.rows)]
-    if (uid and uid in uid_texts(pack.not_like)) or to_row(flow, 0) in rows:
-        raise TeachError(f"uid {uid or '(none)'} is a counter-example of pack {pack.id} already")
-    if len(rows) >= MAX_FLOWS:
-        raise TeachError(f"pack {pack.id} has {MAX_FLOWS} counter-examples already, which is all")
+def _check(pack: Pack, flows: FlowBatch) -> None:
+    own = uid_texts(pack.flows)
+    there: list[Row] = [] if pack.not_like is None else _rows(pack.not_like)
+    known = [] if pack.not_like is None else uid_texts(pack.not_like)
+    for uid, row in zip(uid_texts(flows), _rows(flows), strict=True):
+        if uid and uid in own:
+            raise TeachError(
+                f"uid {uid} is one of the support flows of pack {pack.id}: teach it anew"
+            )
+        if (uid and uid in known) or row in there:
+            raise TeachError(
+                f"uid {uid or '(none)'} is a counter-example of pack {pack.id} already"
+            )
+        if len(there) >= MAX_FLOWS:
+            raise TeachError(
+                f"pack {pack.id} would have more than {MAX_FLOWS} counter-examples, which are all"
+            )
+        known.append(uid)
+        there.append(row)
+
+
+def _rows(flows: FlowBatch) -> list[Row]:
+    return [to_row(flows, row) for row in range(flows.rows)]
 
 
 def _counter_examples(pack: Pack, like: Examples) -> list[Examples]:
@@ -102,15 +116,15 @@ def _counter_examples(pack: Pack, like: Examples) -> list[Examples]:
     return [Examples(pack.not_like, absent if known is None else known)]
 
 
-def _inserted(text: str, pack: Pack, example: Examples) -> str | None:
-    """The text with one item more at the end of its `not_like`, None if it has another form."""
+def _inserted(text: str, pack: Pack, examples: Examples) -> str | None:
+    """The text with more items at the end of its `not_like`, None if it has another form."""
     lines = text.splitlines()
-    item = _item(pack, example)
+    new = _items(pack, examples)
     heads = [at for at, line in enumerate(lines) if _KEY.fullmatch(line)]
     if any(line.startswith("not_like") for line in lines) and len(heads) != 1:
         return None
     if not heads:
-        lines += ["not_like:", *item]
+        lines += ["not_like:", *new]
     else:
         at = heads[0]
         found = _KEY.fullmatch(lines[at])
@@ -118,19 +132,19 @@ def _inserted(text: str, pack: Pack, example: Examples) -> str | None:
         end = _end_of_block(lines, at + 1)
         items = [line for line in lines[at + 1 : end] if _ITEM.match(line)]
         if items and (indent := _ITEM.match(items[0])):
-            item = _indented(item, indent["indent"])
+            new = _indented(new, indent["indent"])
         if found and found["empty"]:
             lines[at] = f"not_like:{comment}"
-        lines[end:end] = item
-    return "\n".join(_with_version(lines, example)) + "\n"
+        lines[end:end] = new
+    return "\n".join(_with_version(lines, examples)) + "\n"
 
 
-def _item(pack: Pack, example: Examples) -> list[str]:
-    """The lines of one flow, as `dump_pack` writes them."""
+def _items(pack: Pack, examples: Examples) -> list[str]:
+    """The lines of some flows, as `dump_pack` writes them."""
     alone = replace(
         pack,
-        flows=example.flows,
-        context=example.context,
+        flows=examples.flows,
+        context=examples.context,
         not_like=None,
         not_like_context=None,
     )
@@ -138,9 +152,9 @@ def _item(pack: Pack, example: Examples) -> list[str]:
     return lines[lines.index("flows:") + 1 : lines.index("not_like: []")]
 
 
-def _indented(item: list[str], indent: str) -> list[str]:
-    """An item moved from two spaces to another indentation."""
-    return [indent + line[2:] for line in item]
+def _indented(lines: list[str], indent: str) -> list[str]:
+    """Items moved from two spaces to another indentation."""
+    return [indent + line[2:] for line in lines]
 
 
 def _end_of_block(lines: list[str], at: int) -> int:
@@ -155,9 +169,9 @@ def _end_of_block(lines: list[str], at: int) -> int:
     return end
 
 
-def _with_version(lines: list[str], example: Examples) -> list[str]:
-    """The lines with a `context_version` if the flow has a context and there is none yet."""
-    if not has_context(example.context):
+def _with_version(lines: list[str], examples: Examples) -> list[str]:
+    """The lines with a `context_version` if a flow has a context and there is none yet."""
+    if not has_context(examples.context):
         return lines
     if any(line.startswith("context_version:") for line in lines):
         return lines

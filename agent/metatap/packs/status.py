@@ -71,6 +71,7 @@ class PackStatus:
         threshold: A score at or above it is a hit; None if there is no head.
         recognised: Support flows that reach the threshold by a head that did not see them.
         support: Support flows.
+        not_like: Counter-examples.
         fired: Share of the flows seen lately that it would have flagged; None: not looked at.
         signed_by: Name of the key, "" if unsigned or if the key is not trusted.
     """
@@ -84,6 +85,7 @@ class PackStatus:
     threshold: float | None = None
     recognised: int = 0
     support: int = 0
+    not_like: int = 0
     fired: float | None = None
     signed_by: str = ""
 
@@ -96,6 +98,7 @@ class PackStatus:
             pack.sha256,
             state,
             support=pack.flows.rows,
+            not_like=0 if pack.not_like is None else pack.not_like.rows,
             signed_by=pack.signed_by,
         )
 
@@ -111,6 +114,7 @@ class PackStatus:
             "threshold": self.threshold,
             "recognised": self.recognised,
             "support": self.support,
+            "not_like": self.not_like,
             "fired": self.fired,
             "signed_by": self.signed_by,
         }

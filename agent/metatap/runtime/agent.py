@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -56,13 +57,17 @@ class Agent:
     status and the counters say why.
     """
 
-    def __init__(self, load: Callable[[], Config], *, live: bool = True) -> None:
+    def __init__(
+        self, load: Callable[[], Config], *, live: bool = True, history: Path | None = None
+    ) -> None:
         """Build the pipeline.
 
         Args:
             load: Gives the configuration; called again at each HUP.
             live: Follow files, keep state and answer at the control socket; not wanted where
                 something stored is scored to its end.
+            history: Folder of the alerts of the past, which several processes may share; None: the
+                state folder.
 
         Raises:
             MetatapError: configuration, model, state or a source is unusable.
@@ -89,7 +94,7 @@ class Agent:
             self.pipeline.aggregator.keep = self.lists.apply
             opened.callback(self.pipeline.close)
             if self.state is not None:
-                self.pipeline.history = AlertHistory.open(self.state.folder)
+                self.pipeline.history = AlertHistory.open(history or self.state.folder)
             self._base = first.rules
             if self.adapting is not None:
                 assembler.around = self.adapting.around

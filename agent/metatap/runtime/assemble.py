@@ -117,7 +117,7 @@ class Assembler:
             choice = Choice(current)
             rules, bad = self._rules(current.scorer, config, unfinished)
         if not rules.packs and (self.rules is None or self.rules.packs):
-            log.error("no_packs", folder=str(config.packs or shipped_packs()))
+            _tell_no_packs(config.packs or shipped_packs(), is_empty=not rules.states)
         lists, bad_lists = self._lists(config, unfinished)
         found = {"model": tuple(faults), **bad, "lists": bad_lists}
         return Assembly(rules, choice.serving, lists, found)
@@ -207,6 +207,15 @@ class Assembler:
         paths = [status.path for status in folder.quarantined]
         found = tuple((_path_of(error, paths, path), error) for error in errors)
         return folder, {"folder": (), "packs": found}
+
+
+def _tell_no_packs(folder: Path, *, is_empty: bool) -> None:
+    """Log that no pack is in force: of an empty folder what to do, else it is an error."""
+    if is_empty:
+        todo = "nothing is detected; `metatap teach` makes a pack, and a pack put there is taken"
+        log.warning("no_packs", folder=str(folder), detail=todo)
+    else:
+        log.error("no_packs", folder=str(folder))
 
 
 def _path_of(error: str, paths: Iterable[Path], otherwise: Path) -> Path:

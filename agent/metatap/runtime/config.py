@@ -2,7 +2,8 @@
 
 A YAML file sets options by name (docs/config.md). An environment variable
 `METATAP_<SECTION>__<KEY>` goes before the file, a flag before both. Paths in the file are relative
-to the file's folder, others to the working directory.
+to the file's folder, others to the working directory. `METATAP_CONFIG` names the file where nothing
+else does.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ from metatap.yamlfile import (
 
 __all__ = ["Config", "load_config"]
 
+FILE_VARIABLE = "METATAP_CONFIG"
+"""Environment variable with the path of the file."""
+
 PATHS = ("model", "packs", "lists", "state", "trust.keys")
 """Options that are paths, None where empty."""
 
@@ -58,7 +62,7 @@ def load_config(
     """Read and check the configuration.
 
     Args:
-        path: The YAML file, None for defaults.
+        path: The YAML file, None for that of `METATAP_CONFIG`, or without one for defaults.
         env: Environment variables; those that do not start with `METATAP_` are ignored.
         flags: Option's dotted name → value, as it would be in the file: text, numbers, lists.
 
@@ -67,9 +71,13 @@ def load_config(
     """
     settings: dict[str, _Setting] = {}
     sources: list[Faults] = []
+    variables = dict(env or {})
+    named = variables.pop(FILE_VARIABLE, "")
+    if path is None and named:
+        path = Path(named)
     if path is not None:
         sources.append(_from_file(path, settings))
-    for name, value in sorted((env or {}).items()):
+    for name, value in sorted(variables.items()):
         if name.startswith(PREFIX):
             sources.append(_from_variable(name, value, settings))
     for name, value in (flags or {}).items():

@@ -94,7 +94,8 @@ _INTRODUCTION = """\
 One YAML file, `metatap run --config FILE`; every option has a default. A commented file with all of
 them is [metatap.yaml](../packaging/metatap.yaml). Values come from the file, then from environment
 variables, then from flags; the later one holds. `metatap check --config FILE` names every fault
-with file and line or variable.
+with file and line or variable. `METATAP_CONFIG=FILE` names the file for every command that is given
+no `--config`, those that have no such option too.
 
 Paths in the file are relative to its folder, others to the working directory. A variable's value is
 read as YAML where the option is not a text: `METATAP_SINKS='[{type: file, path: alerts.jsonl}]'`.

@@ -29,6 +29,7 @@ from metatap.runtime.settings import Config
 from metatap.runtime.shards import Part, feed_of, forwarded, state_of
 from metatap.runtime.status import process_document
 from metatap.sources.forward import Forwarder
+from metatap.state.history import AlertHistory
 from metatap.state.state import lock_folder
 
 LOOK_EVERY = 0.2
@@ -100,6 +101,7 @@ class Supervisor:
                 opened.callback(forwarder.close)
             if config.state is not None:
                 opened.callback(os.close, lock_folder(config.state))
+                AlertHistory.open(config.state).close()  # made once, for all processes
                 answers = {"status": self.status, "rollback": self._roll_back}
                 control = Control(config.state, answers)
                 opened.callback(control.close)

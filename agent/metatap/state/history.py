@@ -11,12 +11,10 @@ from __future__ import annotations
 import contextlib
 import re
 import sqlite3
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 
 from metatap.alerts import Alert, AlertKind
@@ -24,15 +22,8 @@ from metatap.counters import Counters
 from metatap.errors import StateError
 from metatap.state.damage import FAULTS, UnusableError, is_broken, set_aside
 from metatap.state.history_file import connect
-from metatap.state.stored import (
-    COLUMNS,
-    INSERT,
-    Judgement,
-    Stored,
-    Verdict,
-    row_of,
-    stored_of,
-)
+from metatap.state.history_read import DAMAGE, Newest, Wanted, ids_of, newest_of
+from metatap.state.stored import INSERT, Judgement, Stored, row_of
 from metatap.yamlfile import shown
 
 FILE = "history.db"
@@ -164,14 +155,25 @@ class AlertHistory:
         if not _PREFIX.fullmatch(text):
             raise StateError(f"{shown(text)}: must be 4 to 32 hexadecimal digits of an alert's id")
         try:
-            ids = self._ids(text)
+            ids = ids_of(self._open(), text, _SHOWN + 1)
             if len(ids) > 1:
                 more = " …" if len(ids) > _SHOWN else ""
                 raise StateError(f"{text}: several alerts: {', '.join(ids[:_SHOWN])}{more}")
             if not ids:
                 raise StateError(f"{text}: no such alert in {self.path}")
-            return self._stored(ids[0])
-        except (sqlite3.Error, zlib.error, ValueError, msgspec.MsgspecError) as error:
+            return newest_of(self._open(), ids[0])
+        except DAMAGE as error:
+            raise StateError(f"{self.path}: can't be read: {error}") from None
+
+    def newest(self, wanted: Wanted) -> Newest:
+        """The newest alerts of some kind, one by one; the file must stay open meanwhile.
+
+        Raises:
+            StateError: the file can't be read; the iterator does so too.
+        """
+        try:
+            return Newest(self._open(), wanted)
+        except sqlite3.Error as error:
             raise StateError(f"{self.path}: can't be read: {error}") from None
 
     def judge(self, alert: str, judgement: Judgement) -> None:
@@ -244,34 +246,6 @@ class AlertHistory:
             )
         self.alerts.passes(len(self._waiting))
         self._waiting.clear()
-
-    def _ids(self, text: str) -> list[str]:
-        """Ids of alerts that begin so, or whose event's does; one more than are shown."""
-        within = (text, text + "g")
-        rows = self._open().execute(
-            "SELECT id FROM alerts WHERE id >= ? AND id < ? "
-            "UNION SELECT id FROM alerts WHERE event >= ? AND event < ? LIMIT ?",
-            (*within, *within, _SHOWN + 1),
-        )
-        return [row[0] for row in rows]
-
-    def _stored(self, alert: str) -> Stored:
-        row = (
-            self._open()
-            .execute(
-                f"SELECT {COLUMNS} FROM alerts WHERE id = ? "  # noqa: S608 - a constant
-                "ORDER BY seq DESC LIMIT 1",
-                (alert,),
-            )
-            .fetchone()
-        )
-        found = (
-            self._open()
-            .execute("SELECT verdict, at, note FROM verdicts WHERE alert = ?", (alert,))
-            .fetchone()
-        )
-        judgement = None if found is None else Judgement(Verdict(found[0]), found[1], found[2])
-        return stored_of(row, judgement)
 
 
 _SHOWN = 5

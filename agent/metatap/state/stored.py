@@ -39,6 +39,8 @@ COLUMNS = (
     "features_version, context_version, document"
 )
 
+_FLOW = 8
+"""Where the flow stands in `COLUMNS`."""
 
 _PLAIN = ("id", "event", "created", "pack", "pack_sha256", "model_sha256", "score", "threshold")
 """The columns that are fields as they are, the first ones of `COLUMNS`."""
@@ -132,19 +134,24 @@ def stored_of(row: Sequence[Any], judgement: Judgement | None) -> Stored:
         zlib.error: likewise.
         msgspec.MsgspecError: likewise.
     """
-    flow, features, features_version, context_version, document = row[len(_PLAIN) :]
+    features, features_version, context_version, document = row[_FLOW + 1 :]
     values = None
     if features is not None and features_version == FEATURES_VERSION:
         values = np.frombuffer(_inflated(features), "<f4").astype(np.float32)
         values = values if len(values) == WIDTH else None
     return Stored(
         **dict(zip(_PLAIN, row, strict=False)),
-        flow=msgspec.json.decode(_inflated(flow), type=dict[str, Any]),
+        flow=flow_of(row),
         features=values,
         has_context=values is not None and context_version == CONTEXT_VERSION,
         document=msgspec.json.decode(_inflated(document), type=dict[str, Any]),
         judgement=judgement,
     )
+
+
+def flow_of(row: Sequence[Any]) -> Row:
+    """The flow alone of a row of `COLUMNS`; raises as `stored_of`."""
+    return msgspec.json.decode(_inflated(row[_FLOW]), type=dict[str, Any])
 
 
 def _inflated(data: bytes) -> bytes:

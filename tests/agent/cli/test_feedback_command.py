@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from tests.agent.commands import metatap
 
 from metatap.alerts import Aggregator, Alert, AlertKind, encode_ecs
 from metatap.context import Context
@@ -27,16 +25,6 @@ from metatap.state.history import AlertHistory
 LAB = Path(__file__).parents[2] / "data" / "lab"
 OFFICE = LAB / "office.mtrec"
 RATE = 1e-4
-
-
-def metatap(*words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "metatap", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | variables,
-    )
 
 
 @dataclass(frozen=True)

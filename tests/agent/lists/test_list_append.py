@@ -112,6 +112,7 @@ LINES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40).filter(
 )
 
 
+@pytest.mark.untraced
 @given(
     st.builds(
         ListRule,

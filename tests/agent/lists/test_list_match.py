@@ -118,7 +118,7 @@ def candidates(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @pytest.mark.usefixtures("candidates")
 @given(RULES, FLOWS, st.data())
 def test_hits_and_alerts_match_as_the_reference_says(

@@ -14,7 +14,7 @@ from metatap.context import CONTEXT_VERSION, CONTEXT_WIDTH
 from metatap.errors import PackError, TeachError
 from metatap.flow import from_rows, to_row
 from metatap.offline.pack_edit import add_not_like, read_pack_file
-from metatap.offline.teach_sample import Examples
+from metatap.offline.teach_sample import Examples, joined
 from metatap.offline.uids import uid_texts
 from metatap.packs import dump_pack, load_folder, parse_pack
 from metatap.runtime.shipped import shipped_packs
@@ -70,6 +70,22 @@ def test_comments_and_order_stay(end: str, new: str) -> None:
     assert uid_texts(edited.pack.not_like)[-1] == "N1"
 
 
+def test_several_at_once() -> None:
+    """In the order given; one that is given twice, or does not fit any more, is refused."""
+    pack = parse_pack(HEAD.encode(), "ours.yaml")
+    both = joined([example("N1"), example("N2", known=True)])
+    edited = add_not_like(pack, HEAD, both)
+    assert edited.is_kept
+    assert edited.pack.not_like is not None
+    assert uid_texts(edited.pack.not_like) == ["N1", "N2"]
+    assert edited.pack.not_like_context is not None
+    assert edited.pack.not_like_context[1, :3].tolist() == [1.5] * 3
+    with pytest.raises(TeachError, match="uid N1 is a counter-example of pack ours already"):
+        add_not_like(pack, HEAD, joined([example("N1"), example("N1")]))
+    with pytest.raises(TeachError, match="more than 64 counter-examples"):
+        add_not_like(pack, HEAD, joined([example(f"N{at}") for at in range(65)]))
+
+
 def test_a_context_brings_its_version_along() -> None:
     """A pack without contexts gets the version before its flows."""
     edited = add_not_like(parse_pack(HEAD.encode(), "ours.yaml"), HEAD, example(known=True))
@@ -120,7 +136,7 @@ def test_a_flow_that_is_there_already_is_refused() -> None:
 def test_a_full_pack_is_refused() -> None:
     """64 counter-examples are all."""
     text = HEAD + "not_like:\n" + "".join(f"  - {{uid: N{at}}}\n" for at in range(64))
-    with pytest.raises(TeachError, match="64 counter-examples already"):
+    with pytest.raises(TeachError, match="more than 64 counter-examples"):
         add_not_like(parse_pack(text.encode(), "ours.yaml"), text, example("X1"))
 
 

@@ -125,6 +125,7 @@ def _same(one: FlowBatch | None, two: FlowBatch | None) -> bool:
     )
 
 
+@pytest.mark.untraced
 @settings(deadline=None)
 @given(packs())
 def test_reading_what_was_written_gives_the_same_pack(pack: Pack) -> None:

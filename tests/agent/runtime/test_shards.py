@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import zmq
 from tests.agent.runtime.running import RECORDING, wait_until
 from tests.lab.packs import read_all
 
+from metatap.cli.status import shard_lines
 from metatap.context.slots import ENTRIES_MIN
 from metatap.errors import ConfigError, StateError
 from metatap.flow import FlowBatch
@@ -29,6 +31,8 @@ from metatap.runtime.shards import Part, narrowed
 from metatap.sources.encode import flows_message, hello_message
 from metatap.sources.messages import Header, Hello
 from metatap.sources.options import SHARDS
+from metatap.state.history import AlertHistory
+from metatap.state.history_read import Wanted
 
 ZEEK_SHARDS = 4
 ROWS = 256
@@ -196,6 +200,8 @@ def test_shards_raise_what_one_process_raises(sensors: Any) -> None:
         assert all(not part["dropped"] for part in counted)
         assert all(part["passed"] > 0 for part in counted)
         found[shards] = sensor.raised()
+        with closing(AlertHistory.look(sensor.state)) as history:
+            assert {one.id for one in history.newest(Wanted())} == found[shards].keys()
     assert found[1]
     for shards in (2, 4):
         assert found[shards].keys() == found[1].keys()
@@ -216,6 +222,9 @@ def test_a_process_that_dies_comes_again(sensors: Any) -> None:
     assert document["restarts"] == 1
     assert document["shards"][0]["pid"] != pids[0]
     assert document["shards"][1]["pid"] == pids[1]
+    text = "\n".join(shard_lines(document))
+    assert "2 of 2 shards running, 1 restarts" in text
+    assert f"shard 1/2: process {pids[1]}, 0 flows" in text
     with pytest.raises(StateError, match="no earlier model"):
         ask(sensor.state, "rollback")
     other = sensors("two", 2, state=str(sensor.state))

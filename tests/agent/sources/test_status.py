@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from metatap.sources import WireOptions, flows_message
 from metatap.sources.nodes import REPORT_NODES, REPORT_SHARDS
 from metatap.sources.session import WireSession
@@ -87,6 +89,7 @@ def test_of_many_shards_those_that_lost_most_are_told() -> None:
     assert sum(node["lost_by_shard"].values()) == node["lost"] == sum(range(201))
 
 
+@pytest.mark.untraced
 def test_the_worst_there_can_be_is_still_small() -> None:
     """Long names of hostile nodes included."""
     receiver = session()

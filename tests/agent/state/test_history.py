@@ -24,6 +24,7 @@ from metatap.errors import StateError
 from metatap.features.table import WIDTH
 from metatap.state import history as module
 from metatap.state.history import AlertHistory
+from metatap.state.history_read import Judged, Wanted
 from metatap.state.stored import Judgement, Verdict
 
 FEATURES = np.linspace(-1, 1, WIDTH).astype(np.float32)
@@ -145,6 +146,59 @@ def test_verdicts_are_kept_beside_a_running_agent(tmp_path: Path, opened: Open) 
     assert agent.find(alert.id).judgement == Judgement(Verdict.FALSE, 7, "a remark")
     with pytest.raises(StateError, match="at most 1000"):
         agent.judge(alert.id, Judgement(Verdict.TRUE, 7, "x" * 1001))
+
+
+def test_the_newest_of_some_kind(opened: Open) -> None:
+    """Newest first, by pack, time, verdict and flow; nothing is read that is not asked for."""
+    history = opened()
+    made = [
+        replace(alert, created=1_000 + at, rule=replace(alert.rule, id=f"pack-{at % 2}"))
+        for at, alert in enumerate(alerts(6))
+    ]
+    keep(history, made)
+    for at, verdict in ((1, Verdict.TRUE), (2, Verdict.FALSE)):
+        history.judge(made[at].id, Judgement(verdict, 7, ""))
+    ids = [alert.id for alert in made]
+
+    def places(wanted: Wanted) -> list[int]:
+        return [ids.index(stored.id) for stored in history.newest(wanted)]
+
+    assert places(Wanted()) == [5, 4, 3, 2, 1, 0]
+    assert places(Wanted(pack="pack-1")) == [5, 3, 1]
+    assert places(Wanted(since=1_004)) == [5, 4]
+    assert places(Wanted(judged=Judged.TRUE)) == [1]
+    assert places(Wanted(judged=Judged.FALSE)) == [2]
+    assert places(Wanted(pack="pack-1", judged=Judged.NONE)) == [5, 3]
+    assert places(Wanted(flow=lambda flow: flow["uid"] == "C4")) == [4]
+    (first, *_) = history.newest(Wanted(judged=Judged.TRUE))
+    assert first.judgement == Judgement(Verdict.TRUE, 7, "")
+    assert first.document == ecs_document(made[1])
+
+
+def test_an_alert_that_was_opened_again_is_listed_once(opened: Open) -> None:
+    """By its newest event."""
+    history = opened()
+    first, other = alerts(2)
+    again = replace(first, revision=1, score=9.0)
+    keep(history, [first, other, again])
+    assert [(one.id, one.score) for one in history.newest(Wanted())] == [
+        (first.id, 9.0),
+        (other.id, other.score),
+    ]
+
+
+@pytest.mark.parametrize("column", ["flow", "document", "features"])
+def test_a_damaged_row_hides_no_other(tmp_path: Path, opened: Open, column: str) -> None:
+    """It is passed over and counted."""
+    history = opened()
+    made = [replace(alert, features=FEATURES) for alert in alerts(3)]
+    keep(history, made)
+    with closing(sqlite3.connect(tmp_path / "history.db")) as database:
+        database.execute(f"UPDATE alerts SET {column} = x'00' WHERE id = ?", (made[1].id,))
+        database.commit()
+    found = history.newest(Wanted())
+    assert [one.id for one in found] == [made[2].id, made[0].id]
+    assert found.unreadable == 1
 
 
 def test_a_locked_file_loses_nothing(tmp_path: Path, opened: Open) -> None:

@@ -69,7 +69,7 @@ def _print(states: list[PackStatus], found: Folder, *, ready: bool) -> None:
     made = table(names, ("flows", "not like", "threshold", "held out"))
     for status in states:
         pack = about.get(status.path)
-        counter = 0 if pack is None or pack.not_like is None else pack.not_like.rows
+        counter = 0 if pack is None else status.not_like
         bad = status.state is PackState.QUARANTINED
         cells = [
             printable(status.id),

@@ -1,0 +1,1 @@
+"""Tests of the benchmarks' own code: that figures are what they are said to be."""
