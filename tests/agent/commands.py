@@ -35,12 +35,13 @@ class Done:
     stderr: str
 
 
-def metatap(*words: str | Path, cwd: Path | None = None, **env: str) -> Done:
+def metatap(*words: str | Path, cwd: Path | None = None, text: str = "", **env: str) -> Done:
     """Call the entry point as `python -m metatap` does.
 
     Args:
         words: What stands behind `metatap` on the command line.
         cwd: Folder it runs in.
+        text: What it reads from standard input.
         env: Variables of the environment beside those there are.
     """
     out, err = _text(), _text()
@@ -49,6 +50,7 @@ def metatap(*words: str | Path, cwd: Path | None = None, **env: str) -> Done:
     with (
         chdir(cwd) if cwd is not None else nullcontext(),
         patch.object(sys, "argv", argv),
+        patch.object(sys, "stdin", TextIOWrapper(BytesIO(text.encode()), "utf-8")),
         patch.dict(os.environ, env),
         redirect_stdout(out),
         redirect_stderr(err),

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from metatap_training.bench.folds import FOLDS
-from metatap_training.datasets import BENIGN, MALICIOUS, concat, find_flows, load_sources
-from metatap_training.datasets.sources import DataError, read_sources
+from metatap_training.datasets import BENIGN, MALICIOUS, concat
 from metatap_training.preprocess import (
     CLIP,
     DUPLICATES_KEPT,
@@ -21,6 +20,7 @@ from metatap_training.preprocess import (
 )
 from metatap_training.preprocess.groups import require
 from tests.training import synthetic
+from tests.training.published import published
 
 
 def test_equal_rows_of_a_capture_and_family_are_capped() -> None:
@@ -114,9 +114,5 @@ def test_a_family_without_a_group_is_refused() -> None:
 @pytest.mark.shared
 def test_every_family_of_the_labelled_flows_has_a_group() -> None:
     """And the table has no family that is nowhere."""
-    try:
-        folder = find_flows()
-    except DataError as error:
-        pytest.skip(f"the labelled flows are not here: {error}")
-    published = load_sources(folder, read_sources(folder))
-    assert set(published.family[published.label == MALICIOUS]) == set(read_groups())
+    flows = published()
+    assert set(flows.family[flows.label == MALICIOUS]) == set(read_groups())

@@ -52,6 +52,7 @@ def watch(drift: Drift, hours: Iterable[tuple[int, Seen]]) -> list[tuple[int, tu
     return notices
 
 
+@pytest.mark.untraced
 def test_thirty_days_of_the_lab_are_quiet_and_a_change_is_found_within_an_hour(
     rules: RuleSet,
 ) -> None:
@@ -67,6 +68,7 @@ def test_thirty_days_of_the_lab_are_quiet_and_a_change_is_found_within_an_hour(
     assert set(found[0][1]) <= {*NAMES, *(f"score.{pack}" for pack in PACKS)}
 
 
+@pytest.mark.untraced
 @pytest.mark.shared
 @pytest.mark.slow
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def run(
                 done.append(Attack(pack, hour, threat, found))
                 local.keep(threat, now + HOUR - 1)
     assert local.changes == 2 * len(networks)
-    return Run(realised, benign, done, local.floors)
+    return Run(budget, realised, benign, done, local.floors)
 
 
 def mean(
@@ -135,12 +135,12 @@ def mean(
     rates, recalls, plain = [], [], []
     for seed in DRAWS:
         found = run(networks, attacks, rules, budget, seed)
-        other = budgets.run(networks, attacks, rules, budget, seed=seed)
+        other = budgets.run(networks, attacks, rules, [budget], seed=seed)[0]
         for first in range(0, DAYS * len(networks), DAYS):
             days = first + ADAPTED, first + DAYS
             rates.append(found.realised[slice(*days)].mean() / budget)
-            recalls.append(found.recall(budget, *days)[0])
-            plain.append(other.recall(budget, *days)[0])
+            recalls.append(found.recall(*days)[0])
+            plain.append(other.recall(*days)[0])
     shape = len(DRAWS), len(networks)
     rate, recall, before = (
         np.reshape(values, shape).mean(axis=0).round(3).tolist()
@@ -153,6 +153,7 @@ def mean(
     return rate, recall, before
 
 
+@pytest.mark.untraced
 def test_the_budget_holds_in_the_lab(
     lab: dict[str, Network], rules: RuleSet, attacks: list[tuple[int, Seen]]
 ) -> None:
@@ -169,6 +170,7 @@ def test_the_budget_holds_in_the_lab(
 
 
 @pytest.mark.shared
+@pytest.mark.untraced
 def test_a_public_server_is_more_than_local_heads_can_follow(
     rules: RuleSet, attacks: list[tuple[int, Seen]]
 ) -> None:

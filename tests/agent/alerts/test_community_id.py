@@ -81,6 +81,7 @@ def test_what_is_no_address_is_refused(text: str) -> None:
         community_id(text, "10.0.0.1", 1, 2, 6)
 
 
+@pytest.mark.untraced
 @pytest.mark.shared
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no labelled flows here")
 def test_every_id_zeek_logged() -> None:

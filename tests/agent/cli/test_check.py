@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from tests.agent.commands import metatap
 
 from metatap.context import CONTEXT_WIDTH
 from metatap.packs import dump_pack, load_pack
@@ -21,8 +20,7 @@ def test_check_says_that_contexts_are_not_used(tmp_path: Path) -> None:
     text = dump_pack(replace(pack, context=values))
     path = tmp_path / "future.yaml"
     path.write_text(text.replace("context_version: 1", "context_version: 99"))
-    command = [sys.executable, "-m", "metatap", "check", "--packs", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = metatap("check", "--packs", tmp_path)
     assert f"{path}: its contexts are of version 99, this agent's of version 1" in done.stdout
     assert "context" not in done.stderr
 
@@ -34,7 +32,6 @@ def test_check_knows_logs_as_a_source(tmp_path: Path) -> None:
     config = tmp_path / "metatap.yaml"
     sources = "".join(f"  - url: {url}\n" for url in urls)
     config.write_text(f"sources:\n{sources}sinks:\n  - type: stdout\n")
-    command = [sys.executable, "-m", "metatap", "check", "--config", str(config)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = metatap("check", "--config", config)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [f"{config}:4: {urls[2]}: can't be read"]

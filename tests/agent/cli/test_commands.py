@@ -12,17 +12,13 @@ from pathlib import Path
 import pytest
 import yaml
 import zmq
+from tests.agent.commands import metatap
 
 from metatap.demo import judge, read_labels
 from metatap.runtime.build import shipped_packs
 from metatap.sources.replay import replay_to_zmq
 
 LAB = Path(__file__).parents[2] / "data" / "lab"
-
-
-def metatap(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "metatap", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
 @pytest.fixture

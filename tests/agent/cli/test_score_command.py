@@ -15,16 +15,12 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.agent.commands import metatap
 from tests.agent.offline.written import LABELS, OFFICE, conn_line, labelled, write_conn
 
 from metatap.cli.meter import Meter, Rounds
 
 FLOWS = Path(os.environ.get("METATAP_FLOWS", Path(__file__).parents[4] / "shared" / "flows"))
-
-
-def metatap(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "metatap", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_score_to_a_file_and_to_stdout(tmp_path: Path) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.agent.commands import Done, metatap
 
 from metatap.context import Context
 from metatap.demo import read_labels
@@ -20,16 +18,8 @@ LAB = Path(__file__).parents[2] / "data" / "lab"
 OFFICE = LAB / "office.mtrec"
 
 
-def teach(*words: str | Path, text: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "metatap", "teach", *map(str, words)]
-    return subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        input=text,
-        env=os.environ | variables,
-    )
+def teach(*words: str | Path, text: str = "", **variables: str) -> Done:
+    return metatap("teach", *words, text=text, **variables)
 
 
 @pytest.fixture(scope="module")

@@ -204,6 +204,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(model, office, folder, trust, background, recent)
 
 
+@pytest.mark.untraced
 def test_hostile_packs_change_nothing_for_the_others(world: World) -> None:
     """Of 120 hostile packs of 12 kinds each is quarantined for what it is.
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from structlog.testing import capture_logs
+from tests.agent.commands import metatap
 from tests.agent.detector.exported import BENIGN, LABELS, OFFICE, description, write
 from tests.lab.packs import read_all
 
@@ -61,11 +60,6 @@ def wrong(office: FlowBatch) -> np.ndarray:
     column = office.numeric("orig_bytes")
     assert column is not None
     return np.asarray(column.mask() & (column.values.astype(np.float64) * SCALE > 1.001))
-
-
-def metatap(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "metatap", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_only_they_are_dropped(path: Path, office: FlowBatch, wrong: np.ndarray) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.agent.commands import Done, metatap
 from tests.console import ROOT, prepare, run, steps
 
 from metatap.packs import load_pack
@@ -25,13 +23,8 @@ VARIES = re.compile(r"\d+\.\d+%?|\b[0-9a-f]{16}\b")
 """Scores, which another processor may round otherwise, and the ids of keys."""
 
 
-def packs(
-    *words: str | Path, cwd: Path | None = None, **env: str
-) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "metatap", "packs", *map(str, words)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=cwd, env=os.environ | env
-    )
+def packs(*words: str | Path, **env: str) -> Done:
+    return metatap("packs", *words, cwd=None, **env)
 
 
 def plain(line: str) -> str:

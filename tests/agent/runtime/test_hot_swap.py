@@ -1,10 +1,17 @@
-"""Models change every 100 ms under full load: nothing is lost, nothing scored twice."""
+"""A model is dropped every 100 ms under full load: nothing is lost, nothing scored twice.
+
+What is dropped while a model is loaded is passed over. Loading takes 0.4 s under full load on two
+cores, 2 s on cores that others use as well: of the 600 models of the minute 147 came into force in
+the first case, 31 in the second. The test prints how many did.
+"""
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,126 +19,161 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import yaml
-import zmq
 from structlog.testing import capture_logs
+from tests.agent.runtime.full_load import APART, Sender
 from tests.agent.runtime.running import RECORDING, other_model
 from tests.lab.packs import read_all
 
 from metatap.detector import Detections, Detector, RuleSet, shipped_model
-from metatap.flow import FlowBatch, Numeric
+from metatap.flow import FlowBatch
 from metatap.runtime.agent import Agent
 from metatap.runtime.build import shipped_packs
 from metatap.runtime.config import load_config
-from metatap.runtime.status import Document
-from metatap.sources.encode import flows_message
-from metatap.sources.messages import Header
 
-SECONDS = 20.0
+SECONDS = 60.0
 """The load lasts so long at least,"""
 
 CHANGES = 30
-"""and until the rules have changed so often: files that come while one is loaded count as one,"""
+"""and until the rules that score have changed so often,"""
 
 MOST = 240.0
 """but no longer than this many seconds."""
 
 EVERY = 0.1
-ROWS = 512
+"""Seconds from one dropped model to the next."""
 
+DROPS = round(SECONDS / EVERY)
 
-@dataclass(frozen=True)
-class Scored:
-    """One call of the detector: the numbers of its flows and what they were scored with."""
-
-    numbers: npt.NDArray[Any]
-    rules: RuleSet
+VERSIONS = ("9.0.1", "9.0.2", "9.0.3")
+"""Of the dropped models, in turns."""
 
 
 class Watching(Detector):
-    """A detector that notes what it scores."""
+    """A detector that notes what it scores.
+
+    Attributes:
+        scored: The numbers of the flows of each call.
+        hits: Pairs of flow and pack over the threshold.
+        changes: Times the rules were others than those of the batch before.
+        versions: Of the models that scored, one after the other.
+        packs: Ids of the packs in force, one set after the other.
+    """
 
     def __init__(self, other: Detector) -> None:
         super().__init__(other.rules, other.context)
-        self.scored: list[Scored] = []
-        self.changes = 0
+        self.scored: list[npt.NDArray[Any]] = []
+        self.hits = 0
+        self.changes = -1
+        self.versions: list[str] = []
+        self.packs: list[list[str]] = []
+        self._last: RuleSet | None = None
 
     def detect(self, batch: FlowBatch) -> Detections:
         found = super().detect(batch)
-        column = batch.numeric("ts")
+        rules, column = found.rules, batch.numeric("ts")
         assert column is not None
-        if self.scored and self.scored[-1].rules is not found.rules:
+        self.scored.append(column.values // APART)
+        self.hits += len(found.rows)
+        if rules is not self._last:
+            self._last = rules
             self.changes += 1
-        self.scored.append(Scored(np.array(column.values), found.rules))
-        own = found.rules.model.score(
-            found.rules.model.select(found.features[:1]), found.rules.heads
-        )[0]
+            _append(self.packs, [pack.id for pack in rules.packs])
+            _append(self.versions, rules.model.meta.version)
+        own = rules.model.score(rules.model.select(found.features[:1]), rules.heads)[0]
         np.testing.assert_allclose(found.scores[0], own[0], atol=1e-4)
         return found
 
 
-class Sender(threading.Thread):
-    """Plays Zeek as fast as the agent takes it; each flow has a number, in its `ts`."""
+class Dropper(threading.Thread):
+    """Renames another model over the one that is watched, and writes packs now and then.
 
-    def __init__(self, address: str) -> None:
-        super().__init__(name="sender")
-        self.sent = 0
-        self.stop = threading.Event()
-        self._address = address
-        flows = read_all(RECORDING)
-        self._flows = flows.take(np.arange(ROWS) % flows.rows)
-
-    def run(self) -> None:
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        publisher = context.socket(zmq.XPUB)
-        publisher.setsockopt(zmq.XPUB_NODROP, 1)
-        publisher.sndtimeo = 10_000
-        publisher.sndhwm = 20
-        publisher.linger = 10_000
-        publisher.connect(self._address)
-        while not publisher.poll(100):
-            pass
-        at = 0
-        while not self.stop.is_set():
-            numbers = np.arange(self.sent, self.sent + ROWS, dtype=np.int64) * 1_000_000
-            columns = {**self._flows.columns, "ts": Numeric(numbers)}
-            batch = replace(self._flows, columns=columns)
-            header = Header("zeek", "boot", 0, at, self.sent, ROWS)
-            publisher.send_multipart(flows_message(batch, header))
-            self.sent += ROWS
-            at += 1
-        publisher.close()
-        context.term()
-
-
-class Swapper(threading.Thread):
-    """Renames another model over the one that is watched, and a pack, in turns."""
+    Attributes:
+        drops: Models so far, each of another version than the one before.
+    """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(name="swapper")
-        self.swaps = 0
+        super().__init__(name="dropper")
+        self.drops = 0
         self.stop = threading.Event()
         self._model = folder / "model.onnx"
         self._pack = folder / "packs" / "port-scan.yaml"
-        self._models = [shipped_model().read_bytes()]
-        other = other_model(folder / "other.onnx", "9.0.0")
-        self._models.append(other.read_bytes())
-        other.unlink()
-        self._model.write_bytes(self._models[0])
         self._text = self._pack.read_text()
+        other = folder / "other.onnx"
+        self._contents = [other_model(other, version).read_bytes() for version in VERSIONS]
+        other.unlink()
+
+    @property
+    def version(self) -> str:
+        """Of the last model."""
+        return VERSIONS[self.drops % len(VERSIONS)]
 
     def run(self) -> None:
         due = time.monotonic()
         while not self.stop.is_set():
-            self.swaps += 1
+            self.drops += 1
             temporary = self._model.with_suffix(".part")
-            temporary.write_bytes(self._models[self.swaps % 2])
+            temporary.write_bytes(self._contents[self.drops % len(VERSIONS)])
             temporary.rename(self._model)
-            if self.swaps % 5 == 0:
-                self._pack.write_text(f"{self._text}# {self.swaps}\n")
-            if self.swaps % 7 == 0:  # another fault each time
-                (self._pack.parent / "junk.yaml").write_text(f"junk: {self.swaps}")
+            if self.drops % 5 == 0:
+                self._pack.write_text(f"{self._text}# {self.drops}\n")
+            if self.drops % 7 == 0:  # another fault each time
+                (self._pack.parent / "junk.yaml").write_text(f"junk: {self.drops}")
             due += EVERY
             time.sleep(max(0.0, due - time.monotonic()))
+
+
+class Minute(threading.Thread):
+    """What happens beside the running agent; its end is the agent's.
+
+    Attributes:
+        sent: Flows sent in all.
+        behind: Those of them the agent had not read when the last one was sent.
+        seconds: The load lasted.
+    """
+
+    def __init__(self, agent: Agent, detector: Watching, folder: Path) -> None:
+        super().__init__(name="minute")
+        self.dropper = Dropper(folder)
+        self.sent = self.behind = 0
+        self.seconds = 0.0
+        self._agent = agent
+        self._detector = detector
+        self._sender = Sender(f"ipc://{folder}/zeek.ipc")
+
+    def run(self) -> None:
+        try:
+            _wait(lambda: bool(self._detector.scored), 60.0)
+            begin = time.monotonic()
+            self.dropper.start()
+            _wait(lambda: time.monotonic() - begin >= SECONDS and self._is_enough(), MOST)
+            self.seconds = time.monotonic() - begin
+            self.dropper.stop.set()
+            self.dropper.join()
+            _wait(lambda: self._detector.versions[-1] == self.dropper.version, 60.0)
+            self.sent = self._sender.end()
+            flows = self._agent.pipeline.stages()["source.0.flows"]
+            self.behind = self.sent - flows.received
+            _wait(lambda: flows.received == self.sent, 120.0)
+        finally:
+            self.dropper.stop.set()
+            self._sender.free()
+            self._agent._on_stop(signal.SIGTERM, None)
+
+    def _is_enough(self) -> bool:
+        return self.dropper.drops >= DROPS and self._detector.changes >= CHANGES
+
+
+def _append(items: list[Any], item: Any) -> None:
+    """Append what is not the last already."""
+    if items[-1:] != [item]:
+        items.append(item)
+
+
+def _wait(true: Callable[[], bool], seconds: float) -> None:
+    """Wait until a thing is true, or too long: what is asserted at the end tells."""
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -139,6 +181,7 @@ def config(tmp_path: Path) -> Path:
     (tmp_path / "packs").mkdir()
     for path in shipped_packs().glob("*.yaml"):
         (tmp_path / "packs" / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "model.onnx").write_bytes(shipped_model().read_bytes())
     path = tmp_path / "metatap.yaml"
     options = {
         "sources": [{"url": f"zeek+ipc://{tmp_path}/zeek.ipc?bind=1"}],
@@ -151,53 +194,61 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def interval() -> Iterator[None]:
+    """Leaves Python's switch interval, which the agent sets, as it was."""
+    before = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.untraced
 @pytest.mark.slow
+@pytest.mark.usefixtures("interval")
 def test_models_change_under_full_load(config: Path) -> None:
-    """Each flow that was sent is scored once, by one set of rules, while files change."""
-    swapper = Swapper(config.parent)
-    sender = Sender(f"ipc://{config.parent}/zeek.ipc")
+    """A minute, a model dropped each 100 ms: each flow that was sent is scored once."""
     with capture_logs() as logs:
         agent = Agent(lambda: load_config(config))
-        detector = Watching(agent.pipeline.detector)
-        agent.pipeline.detector = detector
-        agent.reloader.follow()
-        sender.start()
-        swapper.start()
-        begin = time.monotonic()
-        while (spent := time.monotonic() - begin) < MOST:
-            agent.pipeline.step(0.1)
-            if spent > SECONDS and detector.changes >= CHANGES:
-                break
-        swapper.stop.set()
-        sender.stop.set()
-        sender_ends = time.monotonic() + 30
-        while sender.is_alive() or sum(len(s.numbers) for s in detector.scored) < sender.sent:
-            agent.pipeline.step(0.1)
-            assert time.monotonic() < sender_ends
-        swapper.join()
-        document: Document = agent.status()
-        agent.close()
-    stages = agent.pipeline.stages()
-    assert stages["source.0.flows"].received == sender.sent
-    assert not stages["source.0.flows"].dropped
-    assert stages["detector.flows"].received == sender.sent
-    assert not stages["detector.flows"].dropped
+        detector = agent.pipeline.detector = Watching(agent.pipeline.detector)
+        minute = Minute(agent, detector, config.parent)
+        minute.start()
+        try:
+            agent.run()
+        finally:
+            minute.join()
+    stages, tally = agent.pipeline.stages(), agent.pipeline.tally
+    sys.stdout.write(
+        f"\n{minute.dropper.drops} models in {minute.seconds:.0f} s, {len(detector.versions) - 1} "
+        f"of them in force; {minute.sent:,} flows, {tally.busy / minute.seconds:.0%} "
+        f"of the time scoring, {minute.behind:,} flows behind at the end\n"
+    )
+    assert minute.behind > 0, "no full load: the agent kept up with the sender"
+
+    times = np.bincount(np.concatenate(detector.scored), minlength=minute.sent)
+    assert len(times) == minute.sent
+    assert (times == 0).sum() == 0, "flows lost"
+    assert (times > 1).sum() == 0, "flows scored twice"
+    for name in ("source.0.flows", "detector.flows"):
+        assert stages[name].received == stages[name].passed == minute.sent, name
+    assert stages["aggregator.hits"].received == detector.hits > 0
+    lines = len((config.parent / "alerts.jsonl").read_text().splitlines())
+    assert stages["sink.0.alerts"].passed == tally.alerts == lines > 0
     assert all(counters.balanced for counters in stages.values())
-    numbers = np.concatenate([scored.numbers for scored in detector.scored]) // 1_000_000
-    assert np.array_equal(np.sort(numbers), np.arange(sender.sent))
-    used = [scored.rules for scored in detector.scored]
+
+    versions = detector.versions
+    assert minute.dropper.drops >= DROPS
     assert detector.changes >= CHANGES
-    versions = {rules.model.meta.version for rules in used}
-    assert len(versions) == 2
-    assert document["reload"]["swaps"] >= CHANGES
-    assert document["reload"]["failed"].keys() <= {"packs", "model"}
-    assert all("port-scan" in [pack.id for pack in rules.packs] for rules in used)
+    assert len(set(versions) & set(VERSIONS)) >= 2
+    assert versions[-1] == minute.dropper.version, "the last model is not in force"
+    reload = agent.status()["reload"]
+    assert reload["swaps"] >= CHANGES
+    assert reload["failed"].keys() <= {"packs", "model"}
+    assert all("port-scan" in ids for ids in detector.packs)
     assert not [entry for entry in logs if entry["event"] == "reload_crashed"]
 
 
 def test_a_dropped_pack_scores_the_next_batch(config: Path) -> None:
     """A pack that is dropped beside the running agent finds its threat in a batch soon after."""
-    (config.parent / "model.onnx").write_bytes(shipped_model().read_bytes())
     pack = (config.parent / "packs" / "ssh-bruteforce.yaml").read_bytes()
     (config.parent / "packs" / "ssh-bruteforce.yaml").unlink()
     agent = Agent(lambda: load_config(config))
@@ -213,8 +264,7 @@ def test_a_dropped_pack_scores_the_next_batch(config: Path) -> None:
         time.sleep(0.01)
     agent.pipeline.process(flows)
     agent.close()
-    ids = [[pack.id for pack in scored.rules.packs] for scored in detector.scored]
-    assert "ssh-bruteforce" not in ids[0]
-    assert "ssh-bruteforce" in ids[-1]
+    assert "ssh-bruteforce" not in detector.packs[0]
+    assert "ssh-bruteforce" in detector.packs[-1]
     alerts = (config.parent / "alerts.jsonl").read_text()
     assert '"ssh-bruteforce"' in alerts

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.agent.commands import Done, metatap
 from tests.agent.runtime.running import (
     RECORDING,
     Running,
@@ -50,9 +51,8 @@ class Living(Running):
     def status(self) -> dict[str, Any]:
         return ask(self.state, "status")
 
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "metatap", *words, "--config", str(self.config)]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+    def command(self, *words: str) -> Done:
+        return metatap(*words, "--config", self.config)
 
     def version(self) -> str:
         return str(self.status()["model"]["version"])
@@ -255,8 +255,7 @@ def test_without_an_agent_status_says_so(tmp_path: Path) -> None:
         (["--state", str(tmp_path)], "no agent runs there"),
         ([], "no state folder is configured"),
     ):
-        command = [sys.executable, "-m", "metatap", "status", *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        done = metatap("status", *words, cwd=tmp_path)
         assert done.returncode == 1
         assert reason in done.stderr
         assert "Traceback" not in done.stderr
@@ -264,7 +263,8 @@ def test_without_an_agent_status_says_so(tmp_path: Path) -> None:
 
 def test_two_agents_do_not_share_a_state(agent: Living) -> None:
     """A second agent with the same state folder is refused and the first goes on."""
-    done = agent.command("run")
+    command = [sys.executable, "-m", "metatap", "run", "--config", str(agent.config)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=90)
     assert done.returncode == 1
     assert "another agent" in done.stderr
     assert agent.version() == SHIPPED

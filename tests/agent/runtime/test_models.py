@@ -99,7 +99,7 @@ def test_deleting_falls_back_and_overwriting_does_not(folder: Folder) -> None:
 
 def test_nothing_to_start_with(folder: Folder) -> None:
     """Without any valid file, and nothing kept, there is no start; the fault is named."""
-    with pytest.raises(ModelError, match="no .* file in this folder"):
+    with pytest.raises(ModelError, match="file in this folder"):
         Models(None).choose(folder.path, 1)
     folder.put("a.onnx", "junk", 100)
     with pytest.raises(ModelError, match=r"a\.onnx"):

@@ -67,18 +67,20 @@ class Receiver:
 
     def feed(self, messages: Iterable[Parts]) -> None:
         """Take the messages in, one every 20 ms, and check everything."""
-        accepted, now = 0, 0.0
+        accepted, now, spent = 0, 0.0, time.thread_time()
         with capture_logs() as logs:
             for parts in messages:
-                start = time.thread_time()
+                begin = time.monotonic()
                 self.session.accept(parts, now)
-                assert time.thread_time() - start < CPU_MAX_S
+                if time.monotonic() - begin >= CPU_MAX_S:  # or the machine was busy
+                    assert time.thread_time() - spent < CPU_MAX_S
                 accepted += 1
                 now += 0.02
                 while self.session.full():
                     self.drain()
                 if accepted % 100 == 0:
                     self.session.check(now)
+                    spent = time.thread_time()  # dear on some machines, so not for each message
         while self.session.waiting:
             self.drain()
         self.check(accepted, now)
@@ -141,6 +143,7 @@ def check_batch(batch: FlowBatch) -> None:
         assert to_row(batch, row).keys() >= ALWAYS
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_mutated_messages_are_read_or_skipped_and_counted(seed: int) -> None:
     """Of 200,000 none crashes the session, and every reason there is to skip one has come up."""
@@ -260,6 +263,7 @@ def bound(parts: Parts) -> int:
     return MEMORY_MIN + MEMORY_FACTOR * sum(map(len, parts))
 
 
+@pytest.mark.untraced
 def test_no_message_takes_more_memory_than_its_size_allows() -> None:
     """Whatever is mutated in it, a small multiple of its bytes suffices."""
     session = WireSession("fuzz", WireOptions())
@@ -315,6 +319,7 @@ def test_arbitrary_payloads_are_skipped(parts: Parts, payload: bytes) -> None:
     assert receiver.session.messages.passed == 0
 
 
+@pytest.mark.untraced
 @settings(max_examples=1000)
 @given(st.lists(st.tuples(REAL, EDITS), min_size=1, max_size=4), st.integers(0, 64))
 def test_any_edit_of_real_messages_is_survived(
@@ -387,6 +392,7 @@ def records_of(data: bytes) -> list[tuple[int, int]]:
     return found
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("seed", range(4))
 def test_mutated_recordings_are_read_as_far_as_they_go(tmp_path: Path, seed: int) -> None:
     """Of 4,000 files, damaged before or after compression, each is refused or read to its end."""

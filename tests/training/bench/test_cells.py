@@ -25,9 +25,9 @@ from metatap_training.bench.folds import FOLDS, BenchError, fold_named
 from metatap_training.bench.lab import RING, all_groups, load_lab
 from metatap_training.build import prepare
 from metatap_training.datasets import concat, find_flows
-from metatap_training.datasets.sources import DataError
 from metatap_training.preprocess import read_groups
 from tests.training.bench import made
+from tests.training.published import CACHE, published
 
 LAB_DATA = Path(__file__).parents[2] / "data" / "lab"
 
@@ -112,10 +112,8 @@ def test_a_family_is_looked_for_in_few_networks() -> None:
 @pytest.mark.shared
 def test_the_committed_list_is_what_the_rule_makes_of_the_flows() -> None:
     """Only where the labelled flows are."""
-    try:
-        data = prepare(find_flows(), Path("build") / "training")
-    except DataError as error:
-        pytest.skip(f"the labelled flows are not here: {error}")
+    published()
+    data = prepare(find_flows(), CACHE)
     flows = concat([data.flows, load_lab(LAB_DATA)])
     assert text_of(make_cells(flows, read_groups())) == text_of(read_cells())
 

@@ -60,6 +60,14 @@ def a_plan(folder: Path) -> Plan:
     )
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, world: World) -> Path:
+    """The folder of a whole run; to be copied, not changed."""
+    folder = tmp_path_factory.mktemp("finished")
+    run(a_plan(folder), world, 1, Watch().hooks, "test")
+    return folder
+
+
 def without_times(table: pa.Table) -> pa.Table:
     """All but how long it took."""
     return table.drop_columns(["seconds"]).cast(
@@ -67,10 +75,13 @@ def without_times(table: pa.Table) -> pa.Table:
     )
 
 
-def test_a_run_that_was_broken_off_gives_the_same_rows(tmp_path: Path, world: World) -> None:
+def test_a_run_that_was_broken_off_gives_the_same_rows(
+    tmp_path: Path, world: World, finished: Path
+) -> None:
     """What is done is not done again, and the run says so."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     plan = a_plan(tmp_path)
-    whole = run(plan, world, 1, Watch().hooks, "test")
+    whole, _ = read_table(plan.out)
     (parts,) = (tmp_path / "results.parquet.parts").iterdir()
     files = sorted(parts.glob("*.parquet"))
     assert len(files) == 2
@@ -151,7 +162,9 @@ if __name__ == "__main__":
 """
 
 
-def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path, world: World) -> None:
+def test_a_run_that_is_killed_goes_on_where_it_was(
+    tmp_path: Path, world: World, finished: Path
+) -> None:
     """SIGKILL of all its processes after the first part; the rows are those of a whole run."""
     program = tmp_path / "program.py"
     program.write_text(PROGRAM, "utf-8")
@@ -177,17 +190,17 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path, world: World)
     watch = Watch()
     resumed = run(plan, world, 1, watch.hooks, "test")
     assert watch.plans == [(0, 2 - kept, kept)]
-    whole = run(a_plan(tmp_path / "whole"), world, 1, Watch().hooks, "test")
+    whole, _ = read_table(a_plan(finished).out)
     assert without_times(resumed).equals(without_times(whole))
 
 
-def test_results_that_are_there_are_gone_on_from(tmp_path: Path, world: World) -> None:
+def test_results_that_are_there_are_gone_on_from(
+    tmp_path: Path, world: World, finished: Path
+) -> None:
     """A copy of a results file stands for its parts: what it has is not measured again."""
-    plan = a_plan(tmp_path / "one")
-    whole = run(plan, world, 1, Watch().hooks, "test")
-    again = a_plan(tmp_path / "two")
-    again.out.parent.mkdir()
-    shutil.copy(plan.out, again.out)
+    whole, _ = read_table(a_plan(finished).out)
+    again = a_plan(tmp_path)
+    shutil.copy(a_plan(finished).out, again.out)
     watch = Watch()
     resumed = run(again, world, 1, watch.hooks, "test")
     assert watch.plans == [(0, 0, 2)]

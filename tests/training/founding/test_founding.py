@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from metatap_training.datasets import Source, Terms
 from metatap_training.datasets.sources import ENVIRONMENT
 from metatap_training.founding.families import FAMILIES
 from metatap_training.founding.run import usable
+from tests.agent.commands import metatap
 from tests.training.founding.made_up import write_folder
 
 FLOWS = Path(os.environ.get(ENVIRONMENT, Path(__file__).parents[4] / "shared" / "flows"))
@@ -49,9 +48,7 @@ def test_from_logs_to_rows(tmp_path: Path) -> None:
     log = flows / "made-up" / "conn.jsonl"
     for name in ("cnn", "rnn"):
         out = tmp_path / f"{name}.csv"
-        words = ["score", log, "--model", tmp_path / f"{name}.onnx", "--out", out]
-        command = [sys.executable, "-m", "metatap", *map(str, words)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = metatap("score", log, "--model", tmp_path / f"{name}.onnx", "--out", out)
         assert done.returncode == 0, done.stderr
         with out.open(newline="") as file:
             rows = list(csv.DictReader(file))

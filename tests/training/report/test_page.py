@@ -39,6 +39,12 @@ def results() -> Results:
     return from_arrow(synthetic.table(synthetic.rows()))
 
 
+@pytest.fixture(scope="module")
+def text(results: Results) -> str:
+    """Their page."""
+    return page(results)
+
+
 class _Elements(HTMLParser):
     """Collects (tag, attributes)."""
 
@@ -62,9 +68,8 @@ def _section(text: str, name: str) -> str:
     return text[start : text.find('<section id="', start + 1)]
 
 
-def test_every_section_is_there_and_linked(results: Results) -> None:
+def test_every_section_is_there_and_linked(text: str) -> None:
     """Also those that were not measured, which say so."""
-    text = page(results)
     for name in SECTIONS:
         assert f'<a href="#{name}"' in text
         assert f'<section id="{name}"' in text
@@ -85,9 +90,8 @@ def test_side_files_fill_their_sections(results: Results, tmp_path: Path) -> Non
     assert "Accuracy 0.850 over 20 test sequences" in text
 
 
-def test_the_page_asks_for_nothing(results: Results) -> None:
+def test_the_page_asks_for_nothing(text: str) -> None:
     """No element that loads, no handler or style in an attribute, a policy that pins the rest."""
-    text = page(results)
     elements = _Elements(text).found
     assert not {tag for tag, _ in elements} & {"link", "img", "iframe", "object", "base", "form"}
     for _, attributes in elements:
@@ -120,9 +124,8 @@ def test_names_from_data_are_escaped(tmp_path: Path) -> None:
     assert text.count("<script>") == 1
 
 
-def test_nulls_stand_beside_every_mode(results: Results) -> None:
+def test_nulls_stand_beside_every_mode(text: str) -> None:
     """A column of null packs a K."""
-    text = page(results)
     for name in ("random", "capture", "own", "technique", "ablations", "single"):
         for k in (1, 5, 10):
             assert f">null {k}</button>" in _section(text, name)

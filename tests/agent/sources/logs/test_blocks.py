@@ -102,6 +102,7 @@ def test_a_line_without_end_is_never_held(tmp_path: Path) -> None:
     assert peak < 8 << 20
 
 
+@pytest.mark.untraced
 def test_a_bomb_is_left_at_its_bound(tmp_path: Path) -> None:
     """1 GiB of empty lines in 1 MiB: read until the ratio tells, in bounded memory."""
     path = tmp_path / "x"

@@ -46,6 +46,7 @@ def mutated(form: str, log: str, chance: random.Random) -> bytes:
     return b"\n".join([*head, *(tsv_line(line, head, chance) for line in body)]) + b"\n"
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("form", ["json", "tsv"])
 def test_mutated_lines_are_read_or_counted(tmp_path: Path, form: str) -> None:
     """75,000 lines of each form; whole ones among them are still read and joined."""

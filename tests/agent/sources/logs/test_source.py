@@ -241,6 +241,7 @@ def test_progress_goes_from_nothing_to_all(tmp_path: Path) -> None:
         assert source.status()["bytes_read"] == total
 
 
+@pytest.mark.untraced
 def test_reading_stops_in_time(tmp_path: Path) -> None:
     """A file with nothing in it that can be read does not hold up whoever waits."""
     write(tmp_path / "conn.log", b"[]\n" * (3 * BLOCK) + as_json([conn(1)]))
@@ -288,6 +289,7 @@ def month(folder: Path, files: int, rows: int) -> int:
     return files * rows
 
 
+@pytest.mark.untraced
 def test_a_month_is_read_in_bounded_memory(tmp_path: Path) -> None:
     """36 files take no more than six: what is held are minutes, not days."""
     peaks = []
