@@ -19,7 +19,7 @@ OFFICE = LAB / "office.mtrec"
 
 
 def teach(*words: str | Path, text: str = "", **variables: str) -> Done:
-    return metatap("teach", *words, text=text, **variables)
+    return metatap("teach", *words, cwd=None, text=text, **variables)
 
 
 @pytest.fixture(scope="module")
