@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import structlog
 
 from metatap.context import Context
@@ -10,8 +11,11 @@ from metatap.counters import Counters
 from metatap.detector.classifier import Classifier
 from metatap.detector.detections import Detections
 from metatap.detector.rules import RuleSet
-from metatap.features import encode
+from metatap.features import encoder
 from metatap.flow import FlowBatch
+
+FloatArray = npt.NDArray[np.float32]
+Index = npt.NDArray[np.intp]
 
 IMPOSSIBLE = "impossible_output"
 """Reason for flows that the model gave something else than scores for; others are scored."""
@@ -27,8 +31,21 @@ class Detector:
         context: What is remembered of hosts; None: flows are scored without their past.
     """
 
-    def __init__(self, rules: RuleSet, context: Context | None = None) -> None:
+    def __init__(
+        self, rules: RuleSet, context: Context | None = None, *, compiled: bool | None = None
+    ) -> None:
+        """A detector with rules in force.
+
+        Args:
+            rules: What the first batch is scored with.
+            context: See the attribute.
+            compiled: Whether features are encoded by the compiled twin, see `features.encoder`.
+
+        Raises:
+            ImportError: `compiled` is asked for and the twin is not there or does it wrong.
+        """
         self.flows = Counters()
+        self._encode = encoder(compiled=compiled)
         self.context = context
         self._rules = rules
 
@@ -53,9 +70,9 @@ class Detector:
         """
         rules = self._rules
         known = None if self.context is None else self.context.update(batch)
-        features = encode(batch, known)
+        features = self._encode(batch, known)
         scores, embedding = rules.model.score(rules.model.select(features), rules.heads)
-        rows, packs = np.nonzero(scores >= rules.thresholds)
+        rows, packs = over(scores, rules.thresholds)
         unscored = 0
         if scores.size and np.isnan(scores.min()):
             unscored = int(np.isnan(scores).any(axis=1).sum())
@@ -65,3 +82,19 @@ class Detector:
             log.error("flows_unscored", flows=unscored, reason=IMPOSSIBLE, detail=why)
         self.flows.passes(batch.rows - unscored)
         return Detections(batch, rules, features, scores, rows, packs, embedding)
+
+
+def over(scores: FloatArray, thresholds: FloatArray) -> tuple[Index, Index]:
+    """Where scores reach their threshold; NaN reaches none.
+
+    Args:
+        scores: float32 [n, P].
+        thresholds: float32 [P].
+
+    Returns:
+        Rows and columns, intp [h] each, by row, then by column: as `np.nonzero` gives them, which
+        takes several times as long for a matrix as for a vector with few hits.
+    """
+    at = np.flatnonzero((scores >= thresholds).reshape(-1))
+    rows, packs = np.divmod(at, len(thresholds))
+    return rows, packs

@@ -5,33 +5,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from metatap.context import CONTEXT_FEATURES, CONTEXT_NAMES
-from metatap.features import table, text
+from metatap.context import CONTEXT_NAMES
+from metatap.features import classes, table, text
+from metatap.features.columns import has_group
 from metatap.features.table import INDEX, WIDTH
 from metatap.flow import FlowBatch, Group, Numeric, Strings
-from metatap.flow.schema import CONN_STATES, PROTOS, group_columns
+from metatap.flow.schema import CONN_STATES, PROTOS
 
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
-
-_RETRANSMITTED = b"Tt"
-_ODD = b"GgIiQqWw"
-_HISTORY = text.byte_classes(
-    *(bytes([letter]) for letter in table.ORIG_LETTERS.encode()),
-    *(bytes([letter]) for letter in table.ORIG_LETTERS.lower().encode()),
-    _RETRANSMITTED,
-    _ODD,
-    b"^",
-)
-_HISTORY_CLASSES = 2 * len(table.ORIG_LETTERS) + 3
-_NAME_BYTES = text.byte_classes(
-    b"0123456789", b"aeiouAEIOU", b"bcdfghjklmnpqrstvwxyzBCDFGHJKLMNPQRSTVWXYZ-._"
-)
-_DIGITS = text.byte_classes(b"0123456789")
-_SERVICE_FLAGS = (*table.SERVICES, "other", "none")
-_SERVICE_WORDS = {name: name for name in _SERVICE_FLAGS} | table.SERVICE_ALIASES
-"""Word in `service` → the flag it sets; any other sets `other`."""
-_NOT_ADDRESS = text.byte_classes(bytes(b for b in range(256) if b not in b"0123456789.:[]"))
 
 
 def encode(batch: FlowBatch, context: FloatArray | None = None) -> FloatArray:
@@ -70,14 +52,8 @@ class _Matrix:
 
     def has(self, group: Group) -> npt.NDArray[np.bool_]:
         """bool [n], the flow has this protocol's summary (its first required or any column)."""
-        found = np.zeros(self.batch.rows, np.bool_)
-        for spec in group_columns(group):
-            column = self.batch.columns.get(spec.name)
-            if column is not None:
-                found |= column.mask()
-                if not spec.optional:
-                    break
-        return found
+        found = has_group(self.batch, group)
+        return np.zeros(self.batch.rows, np.bool_) if found is None else found
 
     def number(self, name: str) -> Float64Array:
         """float64 [n] of a numeric column, NaN where absent."""
@@ -140,7 +116,7 @@ def _history(out: _Matrix) -> None:
     if column is None:
         out.put("has.history", 0.0)
         return
-    counts = text.class_counts(column, _HISTORY, _HISTORY_CLASSES)
+    counts = text.class_counts(column, classes.HISTORY, classes.HISTORY_CLASSES)
     known = column.mask()
     counts[~known] = np.nan
     letters = len(table.ORIG_LETTERS)
@@ -176,16 +152,16 @@ def _transport(out: _Matrix) -> None:
 
 def _services(out: _Matrix) -> None:
     first = INDEX[f"service.{table.SERVICES[0]}"]
-    flags = np.zeros((out.batch.rows, len(_SERVICE_FLAGS)), np.float32)
+    flags = np.zeros((out.batch.rows, len(classes.SERVICE_FLAGS)), np.float32)
     flags[:, -1] = 1.0
     column = out.strings("service")
     if column is not None:
         flags[:, -1] = column.lengths() == 0
-        vocabulary = [word.encode() for word in _SERVICE_WORDS]
-        rows, index = text.words(column, vocabulary, separator=b",", strip=b"-", lower=True)
-        target = [_SERVICE_FLAGS.index(flag) for flag in (*_SERVICE_WORDS.values(), "other")]
-        flags[rows, np.array(target)[index]] = 1.0
-    out.matrix[:, first : first + len(_SERVICE_FLAGS)] = flags
+        rows, index = text.words(
+            column, classes.SERVICE_WORDS, separator=b",", strip=b"-", lower=True
+        )
+        flags[rows, classes.SERVICE_TARGETS[index]] = 1.0
+    out.matrix[:, first : first + len(classes.SERVICE_FLAGS)] = flags
 
 
 def _dns(out: _Matrix) -> None:
@@ -206,7 +182,7 @@ def _dns(out: _Matrix) -> None:
     if name is None:
         return
     length = np.where(name.mask(), name.lengths(), np.nan).astype(np.float64)
-    digits, vowels, rest = text.class_counts(name, _NAME_BYTES, 3).T
+    digits, vowels, rest = text.class_counts(name, classes.NAME_BYTES, 3).T
     out.put("dns.query_longest", length)
     out.put("dns.query_digit_share", _share(digits, length))
     out.put("dns.query_vowel_share", _share(vowels, length))
@@ -230,12 +206,12 @@ def _http(out: _Matrix) -> None:
     out.put("http.no_user_agent", np.where(has, agent == 0, np.nan))
     uri = out.strings("http.uri")
     if uri is not None:
-        digits = text.class_counts(uri, _DIGITS, 1)[:, 0]
+        digits = text.class_counts(uri, classes.DIGITS, 1)[:, 0]
         length = np.where(uri.mask(), uri.lengths(), np.nan).astype(np.float64)
         out.put("http.uri_digit_share", _share(digits, length))
     host = out.strings("http.host")
     if host is not None:
-        foreign = text.class_counts(host, _NOT_ADDRESS, 1)[:, 0]
+        foreign = text.class_counts(host, classes.NOT_ADDRESS, 1)[:, 0]
         out.put("http.host_is_ip", np.where(host.mask(), foreign == 0, np.nan))
 
 
@@ -253,9 +229,8 @@ def _ssl(out: _Matrix) -> None:
     version = out.strings("ssl.version")
     if version is not None:
         rows = np.zeros((out.batch.rows, len(table.TLS_FLAGS)), np.float32)
-        at, index = text.words(version, list(table.TLS_VERSIONS))
-        flags = [table.TLS_FLAGS.index(flag) for flag in table.TLS_VERSIONS.values()]
-        rows[at[index >= 0], np.array(flags)[index[index >= 0]]] = 1.0
+        at, index = text.words(version, classes.TLS_WORDS)
+        rows[at[index >= 0], classes.TLS_TARGETS[index[index >= 0]]] = 1.0
         rows[~version.mask()] = np.nan
         first = INDEX[f"ssl.version.{table.TLS_FLAGS[0]}"]
         out.matrix[:, first : first + len(table.TLS_FLAGS)] = rows
@@ -269,12 +244,10 @@ def _ssh(out: _Matrix) -> None:
         out.put("ssh.auth_success", out.number("ssh.auth_success"))
 
 
-_MAGNITUDES = sum(not feature.share for feature in CONTEXT_FEATURES)
-
-
 def _context(out: _Matrix, context: FloatArray | None) -> None:
     if context is None:
         return
-    for first, part in ((0, context[:, :_MAGNITUDES]), (_MAGNITUDES, context[:, _MAGNITUDES:])):
+    cut = classes.MAGNITUDES
+    for first, part in ((0, context[:, :cut]), (cut, context[:, cut:])):
         at = INDEX[CONTEXT_NAMES[first]]
         out.matrix[:, at : at + part.shape[1]] = part

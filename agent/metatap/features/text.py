@@ -11,7 +11,8 @@ from metatap.flow.columns import Strings
 
 FloatArray = npt.NDArray[np.float32]
 
-_LOWER = np.array(list(bytes(range(256)).lower()), np.uint8)
+LOWER = np.array(list(bytes(range(256)).lower()), np.uint8)
+"""uint8 [256]: byte → the same in lower case, A to Z only."""
 
 WORD_MAX = 8
 """Bytes of the longest word that can be told: it is compared as one number."""
@@ -77,7 +78,7 @@ def words(
         and intp [w], its index in the vocabulary, or -1.
     """
     base, last = int(strings.offsets[0]), int(strings.offsets[-1])
-    data = _LOWER[strings.data[base:last]] if lower else strings.data[base:last]
+    data = LOWER[strings.data[base:last]] if lower else strings.data[base:last]
     rows = np.flatnonzero(strings.lengths())
     starts, ends = strings.offsets[:-1][rows] - base, strings.offsets[1:][rows] - base
     if separator:
@@ -93,7 +94,7 @@ def words(
         following = np.minimum.accumulate(stays[::-1])[::-1]
         starts = np.minimum(following[starts], ends)
     lengths = ends - starts
-    known = np.array([_packed(word) for word in vocabulary], np.uint64)
+    known = np.array([packed(word) for word in vocabulary], np.uint64)
     order = np.argsort(known)
     found = _pack(data, starts, lengths)
     at = np.minimum(np.searchsorted(known[order], found), len(order) - 1)
@@ -106,7 +107,8 @@ def _merged(one: npt.NDArray[np.int64], two: npt.NDArray[np.int64]) -> npt.NDArr
     return np.sort(np.concatenate([one, two]), kind="stable")
 
 
-def _packed(word: bytes) -> int:
+def packed(word: bytes) -> int:
+    """A word of a vocabulary as the number that it is compared by."""
     if not 0 < len(word) <= WORD_MAX or 0 in word:
         raise ValueError(f"{word!r}: a word has 1 to {WORD_MAX} bytes, none of them NUL")
     return int.from_bytes(word, "little")
@@ -116,10 +118,10 @@ def _pack(
     data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.uint64]:
     """The first 8 bytes of each word as one number; a NUL becomes a byte no word has."""
-    packed = np.zeros(len(starts), np.uint64)
+    found = np.zeros(len(starts), np.uint64)
     for at in range(min(WORD_MAX, int(lengths.max(initial=0)))):
         has = np.flatnonzero(lengths > at)
         byte = data[starts[has] + at].astype(np.uint64)
         byte[byte == 0] = 0xFF
-        packed[has] |= byte << np.uint64(8 * at)
-    return packed
+        found[has] |= byte << np.uint64(8 * at)
+    return found

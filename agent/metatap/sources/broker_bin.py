@@ -102,6 +102,10 @@ class Reader:
         """Bytes not yet read."""
         return self._size - self.at
 
+    def array(self) -> U8Array:
+        """The payload, a view: uint8."""
+        return np.frombuffer(self._data, _U8)
+
     def starts_with(self, expected: bytes) -> bool:
         """Whether the next bytes are these; if so the cursor moves behind them."""
         end = self.at + len(expected)

@@ -16,6 +16,7 @@ from metatap.counters import Counters
 from metatap.errors import WireError
 from metatap.flow import FlowBatch, concat
 from metatap.sources.broker_bin import Buffer
+from metatap.sources.group_reader import group_reader
 from metatap.sources.messages import NAME_MAX_BYTES, Header, Hello
 from metatap.sources.nodes import SourceStatus
 from metatap.sources.options import WireOptions
@@ -37,14 +38,26 @@ class WireSession:
         unknown_values: Column → flows whose value is not in the column's vocabulary.
     """
 
-    def __init__(self, source: str, options: WireOptions, joined_at: float | None = None) -> None:
+    def __init__(
+        self,
+        source: str,
+        options: WireOptions,
+        joined_at: float | None = None,
+        *,
+        compiled: bool | None = None,
+    ) -> None:
         """Start with nothing known.
 
         Args:
             source: Kind of the source, for the batches' origin.
             options: See there.
             joined_at: See `SequenceTracker`.
+            compiled: Whether groups are read by the compiled twin, see `group_reader`.
+
+        Raises:
+            ImportError: `compiled` is asked for and the twin is not there or does it wrong.
         """
+        self._read_group = group_reader(compiled=compiled)
         self.flows = Counters()
         self.messages = Counters()
         self.unknown_values: dict[str, int] = {}
@@ -81,7 +94,7 @@ class WireSession:
                 self._say_lost(message.node, self._lost() - lost, now)
                 return
             header = message.header
-            decoded = message.decode(self._source) if decode else None
+            decoded = message.decode(self._source, self._read_group) if decode else None
             new = self._tracker.batch(header, now)
         except WireError as error:
             self.skip(error, parts, now, header)

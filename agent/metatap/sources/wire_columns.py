@@ -25,7 +25,8 @@ Array = npt.NDArray[Any]
 Plan = tuple[tuple[str, Kind, int | None, int, int], ...]
 
 _LAYOUTS = {group: layout(group) for group in Group}
-_EMPTY = {group: empty_group(group) for group in Group if group is not Group.CONN}
+EMPTY = {group: empty_group(group) for group in Group if group is not Group.CONN}
+"""A sparse group nobody has, as it usually comes."""
 _LENGTH_ROWS = {
     group: np.array([made.words.index(name + LENGTHS) for name in made.texts])
     for group, made in _LAYOUTS.items()
@@ -52,7 +53,8 @@ def _plan(made: Layout) -> Plan:
     )
 
 
-_PLANS = {group: _plan(made) for group, made in _LAYOUTS.items()}
+PLANS = {group: _plan(made) for group, made in _LAYOUTS.items()}
+"""Columns of each group that are no strings, see `_plan`."""
 
 
 def read_group(
@@ -70,7 +72,7 @@ def read_group(
     Raises:
         WireError: the record breaks the contract.
     """
-    if group in _EMPTY and reader.starts_with(_EMPTY[group]):
+    if group in EMPTY and reader.starts_with(EMPTY[group]):
         return
     made = _LAYOUTS[group]
     name = f"flows.{group}"
@@ -87,11 +89,11 @@ def read_group(
         words, member = _spread(words, rows, f"{name}.{ROW}")
     strings = _strings(made, words[_LENGTH_ROWS[group]], fields.texts, sparse=member is not None)
     if size:
-        _numbers(_PLANS[group], words, fields, member, columns)
+        _numbers(PLANS[group], words, fields, member, columns)
         for column, kind in made.kinds.items():
             if kind is Kind.ENUM:
                 found = fields.singles.get(column, strings.pop(column, None))
-                _codes(column, found, columns, unknown)
+                add_codes(column, found, columns, unknown)
         columns.update(strings)
 
 
@@ -221,7 +223,7 @@ def _numbers(
             columns[name] = Numeric(words[row].view(np.int64), valid)
 
 
-def _codes(
+def add_codes(
     name: str, found: U8Array | Strings | None, columns: dict[str, Column], unknown: dict[str, int]
 ) -> None:
     """An enumeration, from its codes or its words."""

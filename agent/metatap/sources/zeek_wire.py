@@ -9,7 +9,7 @@ with the field and one of the names in `REASONS`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from metatap.errors import WireError
@@ -36,6 +36,9 @@ REASONS: dict[str, str] = {
     "range": "A number is out of its bounds.",
 }
 """Reasons for which a wire message is skipped."""
+
+ReadGroup = Callable[[Reader, Group, int, dict[str, Column], dict[str, int]], None]
+"""Reads one group's record, see `wire_columns.read_group`."""
 
 _METADATA_MAX = 64
 """Values in the metadata that Zeek may append to an event; it is not read."""
@@ -72,8 +75,12 @@ class FlowsMessage:
     _metadata: bool
     _done: bool = field(default=False)
 
-    def decode(self, source: str = "") -> Flows:
-        """The columns; callable once. `source` goes into the batch's `Origin`.
+    def decode(self, source: str = "", read: ReadGroup = read_group) -> Flows:
+        """The columns; callable once.
+
+        Args:
+            source: Goes into the batch's `Origin`.
+            read: Reads a group: the reference or its compiled twin.
 
         Raises:
             WireError: the message breaks the contract.
@@ -83,7 +90,7 @@ class FlowsMessage:
         self._done = True
         header, columns, unknown = self.header, dict[str, Column](), dict[str, int]()
         for group in Group:
-            read_group(self._reader, group, header.rows, columns, unknown)
+            read(self._reader, group, header.rows, columns, unknown)
         _finish(self._reader, self._metadata, "flows")
         origin = Origin(source, header.node, header.batch)
         return Flows(header, FlowBatch(header.rows, columns, origin), unknown)

@@ -54,6 +54,7 @@ def _aggregator(clocks: Clocks, max_open: int, max_pairs: int) -> Aggregator:
     )
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("max_pairs", [1, 2, 32])
 @settings(deadline=None)
 @given(hits=HITS, cuts=st.lists(st.integers(0, 40), max_size=4))
@@ -96,6 +97,7 @@ def _expected(hits: list[Hit], max_pairs: int) -> Counter[tuple[str, int, int]]:
     return found
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("uids", [True, False])
 @settings(deadline=None)
 @given(
