@@ -76,7 +76,7 @@ class WireOptions(OptionValues):
     """
 
     shards: tuple[int, ...] = ()
-    batch_rows: int = 0
+    batch_rows: int = 4096
     max_message_bytes: int = 16 << 20
     max_rows: int = 65_536
     rcvhwm: int = 1000

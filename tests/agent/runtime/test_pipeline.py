@@ -84,7 +84,7 @@ def test_a_model_that_fails_once(
 
 def test_an_idle_source_does_not_slow_a_busy_one(rules: RuleSet, tmp_path: Path) -> None:
     """A step waits only when no source has anything."""
-    urls = [f"zeek+ipc://{tmp_path}/{name}.ipc?bind=1" for name in ("idle", "busy")]
+    urls = [f"zeek+ipc://{tmp_path}/{name}.ipc?bind=1&batch_rows=0" for name in ("idle", "busy")]
     pipeline = make(rules, tmp_path / "alerts.jsonl", *(open_source(url) for url in urls))
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     publisher = context.socket(zmq.XPUB)

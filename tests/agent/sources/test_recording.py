@@ -24,7 +24,11 @@ def test_it_keeps_the_contract_of_a_source(tmp_path: Path) -> None:
 
     def make() -> Supply:
         messages, expected = stream()
-        return Supply(RecordingSource(recorded(tmp_path / "a.mtrec", messages)), expected, True)  # noqa: FBT003
+        return Supply(
+            RecordingSource(recorded(tmp_path / "a.mtrec", messages), WireOptions(batch_rows=0)),
+            expected,
+            ends=True,
+        )
 
     check_source(make)
 
@@ -56,7 +60,9 @@ def test_shards_are_picked_as_a_subscription_would(tmp_path: Path) -> None:
     """What is not subscribed to is neither read nor missed."""
     zeek = Zeek()
     messages = [zeek.batch(3, 1), zeek.batch(4, 10), zeek.batch(5, 1), zeek.hello(final=True)]
-    source = RecordingSource(recorded(tmp_path / "a.mtrec", messages), WireOptions(shards=(1,)))
+    source = RecordingSource(
+        recorded(tmp_path / "a.mtrec", messages), WireOptions(shards=(1,), batch_rows=0)
+    )
     with closing(source):
         assert [batch.rows for batch in read_all(source)] == [3, 5]
         assert source.flows.dropped == {}

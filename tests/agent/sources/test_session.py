@@ -12,7 +12,7 @@ from metatap.sources.session import WireSession
 from tests.agent.flow.samples import flow, plain, uids
 from tests.agent.sources.samples import Parts, Zeek, damaged, stream, uid
 
-EXACT = WireOptions(join_s=0)
+EXACT = WireOptions(join_s=0, batch_rows=0)
 
 
 def session(options: WireOptions = EXACT) -> WireSession:
@@ -169,7 +169,7 @@ def test_values_outside_a_vocabulary_are_counted_and_logged() -> None:
     assert flow()["conn_state"] == "SF"
 
 
-def test_by_default_one_message_is_one_batch() -> None:
+def test_without_batch_rows_one_message_is_one_batch() -> None:
     """Batches stay as Zeek made them, with their own origin."""
     receiver, zeek = session(), Zeek()
     feed(receiver, [zeek.batch(3), zeek.batch(5)])

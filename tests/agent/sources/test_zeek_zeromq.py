@@ -83,7 +83,7 @@ def test_it_keeps_the_contract_of_a_source(wire: Wire, tmp_path: Path, transport
     urls = {"tcp": LOOPBACK, "ipc": f"zeek+ipc://{tmp_path / 'z.ipc'}?bind=1"}
 
     def make() -> Supply:
-        source = ZeekZeroMQ.from_url(urls[transport])
+        source = ZeekZeroMQ.from_url(urls[transport] + "&batch_rows=0")
         messages, expected = stream()
         send(wire.zeek(source.address, source), *messages)
         return Supply(source, expected, ends=False)
@@ -120,7 +120,7 @@ def test_it_connects_to_a_proxy_as_in_a_cluster(wire: Wire) -> None:
 
 def test_a_subscriber_of_one_shard_gets_that_shard_only(wire: Wire) -> None:
     """Shard 1 is not shard 10, and the other's flows are not missed."""
-    with closing(ZeekZeroMQ.from_url(LOOPBACK + "&shards=1&join_s=0")) as source:
+    with closing(ZeekZeroMQ.from_url(LOOPBACK + "&shards=1&join_s=0&batch_rows=0")) as source:
         publisher, zeek = wire.zeek(source.address, source), Zeek()
         send(publisher, zeek.batch(3, 1), zeek.batch(4, 10), zeek.batch(5, 1))
         send(publisher, zeek.hello(final=True))
