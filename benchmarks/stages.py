@@ -26,7 +26,7 @@ from benchmarks.traffic import Traffic
 from metatap.alerts import Aggregator, encode_ecs
 from metatap.context import Context
 from metatap.detector import Detector, Model, RuleSet, shipped_model
-from metatap.features import encode
+from metatap.features import encoder
 from metatap.flow import FlowBatch
 from metatap.sources.encode import flows_message
 from metatap.sources.messages import Header
@@ -129,7 +129,7 @@ def _score(
     clock.start()
     known = context.update(batch)
     clock.stage("context")
-    features = encode(batch, known)
+    features = encoder()(batch, known)
     clock.stage("features")
     rules.model.score(rules.model.select(features), rules.heads)
     clock.stage("model")
