@@ -57,7 +57,10 @@ class ShardError(MetatapError):
 
 @dataclass(slots=True)
 class _Child:
-    """A process; `process` is None between an end and the next start, `due` (s, monotonic)."""
+    """A process; `process` is None between an end and the next start, `due` (s, monotonic).
+
+    `stops` and `hups` are the signals passed on to it.
+    """
 
     part: Part
     process: subprocess.Popen[bytes] | None = None
@@ -65,6 +68,8 @@ class _Child:
     due: float = 0.0
     wait: float = FIRST_WAIT
     status: int | None = None
+    stops: int = 0
+    hups: int = 0
 
 
 class Supervisor:
@@ -90,15 +95,17 @@ class Supervisor:
         self._command = command
         self._since = time.time()
         self._begin = time.monotonic()
-        self._stops = 0
+        self._stops = self._hups = 0
         self._woken = threading.Event()
         self._children = [_Child(Part(index, count)) for index in range(count)]
         with ExitStack() as opened:
             folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="metatap-"))
             self._feeds = Path(folder)
+            self._forwarders: list[Forwarder] = []
             for number, (endpoint, options) in forwarded(config).items():
                 forwarder = Forwarder(endpoint, options, feed_of(self._feeds, number))
                 opened.callback(forwarder.close)
+                self._forwarders.append(forwarder)
             if config.state is not None:
                 opened.callback(os.close, lock_folder(config.state))
                 AlertHistory.open(config.state).close()  # made once, for all processes
@@ -121,7 +128,7 @@ class Supervisor:
         try:
             for child in self._children:
                 self._start(child)
-            while any(self._look(child) for child in self._children):
+            while self._look_at_all():
                 self._woken.wait(LOOK_EVERY)
                 self._woken.clear()
         finally:
@@ -169,6 +176,14 @@ class Supervisor:
             [*self._command(child.part, self._feeds)], stdin=subprocess.PIPE, start_new_session=True
         )
         child.since, child.status = time.monotonic(), None
+        child.stops, child.hups = 0, self._hups
+
+    def _look_at_all(self) -> bool:
+        """Whether one of the processes runs or will."""
+        if not self._stops and any(forwarder.ended for forwarder in self._forwarders):
+            raise ShardError("what is heard of Zeek is no longer forwarded; see the log")
+        running = [self._look(child) for child in self._children]
+        return any(running)
 
     def _look(self, child: _Child) -> bool:
         """Notice an end, start again what is due; whether the process runs or will."""
@@ -180,6 +195,7 @@ class Supervisor:
             return child.process is not None or (child.due > 0.0 and not self._stops)
         child.status = child.process.poll()
         if child.status is None:
+            self._pass_on(child, child.process)
             return True
         child.process, child.due = None, 0.0
         if self._stops or child.status == 0:
@@ -196,18 +212,27 @@ class Supervisor:
     def _end(self) -> None:
         """Let processes that still run drain and end."""
         for child in self._children:
-            if child.process is not None and child.process.poll() is None:
-                child.process.terminate() if not self._stops else None
-                child.status = child.process.wait()
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if number != signal.SIGHUP:
-            self._stops += 1
-            number = signal.SIGTERM
+            if child.process is not None and child.process.poll() is None and not child.stops:
+                child.process.terminate()
         for child in self._children:
             if child.process is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    child.process.send_signal(number)
+                child.status = child.process.wait()
+
+    def _pass_on(self, child: _Child, process: subprocess.Popen[bytes]) -> None:
+        """Send a process the signals that came since; `send_signal` leaves one that ended alone."""
+        while child.hups < self._hups:
+            process.send_signal(signal.SIGHUP)
+            child.hups += 1
+        while child.stops < self._stops:
+            process.terminate()
+            child.stops += 1
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """Only note it: a process may just be being started."""
+        if number == signal.SIGHUP:
+            self._hups += 1
+        else:
+            self._stops += 1
         self._woken.set()
 
 

@@ -55,6 +55,11 @@ class Forwarder:
         )
         self._thread.start()
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is forwarded any more."""
+        return not self._thread.is_alive()
+
     def close(self) -> None:
         """End the thread and free the sockets; idempotent."""
         if self._context.closed:

@@ -215,16 +215,16 @@ def test_a_process_that_dies_comes_again(sensors: Any) -> None:
     sensor.wait_for("agent_started", 2)
     pids = [part["pid"] for part in ask(sensor.state, "status")["shards"]]
     time.sleep(5.5)  # after the start, in which a fault would end the sensor
-    os.kill(pids[0], signal.SIGKILL)
+    os.kill(pids[1], signal.SIGKILL)
     sensor.wait_for("shard_ended")
     sensor.wait_for("agent_started", 3)
     document = ask(sensor.state, "status")
     assert document["restarts"] == 1
-    assert document["shards"][0]["pid"] != pids[0]
-    assert document["shards"][1]["pid"] == pids[1]
+    assert document["shards"][0]["pid"] == pids[0]
+    assert document["shards"][1]["pid"] != pids[1]
     text = "\n".join(shard_lines(document))
     assert "2 of 2 shards running, 1 restarts" in text
-    assert f"shard 1/2: process {pids[1]}, 0 flows" in text
+    assert f"shard 0/2: process {pids[0]}, 0 flows" in text
     with pytest.raises(StateError, match="no earlier model"):
         ask(sensor.state, "rollback")
     other = sensors("two", 2, state=str(sensor.state))
@@ -240,6 +240,15 @@ def test_the_processes_end_with_the_sensor(sensors: Any) -> None:
     pids = [part["pid"] for part in ask(sensor.state, "status")["shards"]]
     sensor.process.kill()
     wait_until(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in pids))
+
+
+def test_a_stop_while_processes_start_reaches_all(sensors: Any) -> None:
+    """TERM at any time, also before the last process is there, ends all with success."""
+    for at in range(2):
+        sensor = sensors(f"at-{at}", 4)
+        sensor.wait_for("shards_started")
+        time.sleep(0.02 * at)
+        sensor.end()
 
 
 def test_a_fault_at_the_start_ends_it(sensors: Any) -> None:
