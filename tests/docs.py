@@ -178,8 +178,8 @@ back: the key starts anew. This is looked at once a batch and key.
 `python -m benchmarks.context` prints ns a flow, and the ratio to plain Python. The NumPy reference
 is always there; with the extra `metatap[fast]` (numba) a compiled twin does the same. It is
 compiled in seconds when first used, cached where the package lies, else in the user's cache, else
-compiled at each start (`context_uncached`). A twin that does a small trial wrong is not used
-(`context_not_compiled`).
+compiled at each start (`twin_uncached`). A twin that does a small trial wrong is not used
+(`twin_not_used`).
 
 On one of two cores of an AMD EPYC, at 4096 (512) flows a batch: twin 0.22 (0.43) µs a flow,
 reference 1.8 (3.3), plain Python 25 (23). Twin compiled in 4.1 s, loaded from its cache in 0.5 s.

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
 _log = structlog.get_logger(__name__)
 
-_Twin = TypeVar("_Twin")
+
+class Twin(Protocol):
+    """A twin as such: a module or an object, which has the functions of its reference as well."""
+
+    def recompile(self) -> None:
+        """Compile anew, whatever is cached."""
+        ...
+
+
+_Twin = TypeVar("_Twin", bound=Twin)
 
 OPTIONS = {"nogil": True, "error_model": "numpy"}
 """Of every compiled loop: the interpreter is free meanwhile, division is IEEE 754's."""
@@ -39,11 +48,7 @@ def entry(signature: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 def twin(
-    stage: str,
-    wanted: bool | None,
-    load: Callable[[], _Twin],
-    sound: Callable[[_Twin], bool],
-    recompile: Callable[[_Twin], None],
+    stage: str, wanted: bool | None, load: Callable[[], _Twin], sound: Callable[[_Twin], bool]
 ) -> _Twin | None:
     """The compiled twin of a stage; None: the reference is to be used.
 
@@ -52,7 +57,6 @@ def twin(
         wanted: Whether to use the twin; None: if it is there.
         load: Imports it.
         sound: Whether it does a small batch as the reference does.
-        recompile: Compiles it anew, whatever is cached.
 
     Raises:
         ImportError: the twin is wanted, and numba is not there or does it wrong.
@@ -64,11 +68,11 @@ def twin(
         if sound(made):
             return made
         # What is cached was compiled from other tables than today's.
-        recompile(made)
+        made.recompile()
         if sound(made):
             return made
         raise ImportError(  # noqa: TRY301 - it is told like what the import raises
-            f"the compiled {stage} differ from their reference"
+            f"the compiled {stage} differs from its reference"
         )
     except Exception as error:
         # Whatever a broken compiler raises: the reference does the same, slower.

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from metatap.adaptation.candidates import Candidates, none
 from metatap.adaptation.keys import alert_keys, host_keys
 from metatap.alerts.group import Times
-from metatap.detector import Detections
+from metatap.detector import Detections, reached
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -26,13 +26,11 @@ def over(
         seed: Of the hashes of hosts.
         now: Traffic time, ns.
     """
-    width = detections.scores.shape[1]
-    least = np.full(width, np.inf, np.float32)
+    least = np.full(detections.scores.shape[1], np.inf, np.float32)
     least[: len(floors)] = floors
-    found = np.flatnonzero(detections.scores >= least)
-    if not len(found):
+    rows, packs = reached(detections.scores, least)
+    if not len(rows):
         return none()
-    rows, packs = np.divmod(found, width)
     flows, which = np.unique(rows, return_inverse=True)
     hosts = host_keys(detections.batch, flows, seed)
     keys = alert_keys(detections.batch, flows, hosts, times.start[flows] // window)

@@ -12,8 +12,8 @@ from typing import Any
 
 import numba
 import numpy as np
-import structlog
 
+from metatap.compiling import OPTIONS, entry
 from metatap.context.given import FAILED_CODES, FAR
 from metatap.context.keys import ODD
 from metatap.context.layout import (
@@ -35,8 +35,6 @@ from metatap.context.layout import (
 )
 from metatap.context.slots import HALF_LIFE_NS, NEVER, WAYS
 
-_log = structlog.get_logger(__name__)
-
 _HOST, _PAIR, _SERVICE, _PEER_SERVICE = (int(key) for key in Key)
 _LN_2, _SQRT_2 = math.log(2.0), math.sqrt(2.0)
 _SCALES = len(HALF_LIVES)
@@ -45,8 +43,6 @@ _MOST = np.iinfo(np.int64).max
 _MAGNITUDES = (0, 10, 17)
 _SHARES = (24, 29, 34)
 """First column of the magnitudes and of the shares of each key; a test holds them to the layout."""
-
-_OPTIONS = {"nogil": True, "error_model": "numpy"}
 
 
 def _array(kind: Any, dimensions: int = 1, *, read: bool = False) -> Any:
@@ -64,21 +60,8 @@ _READ_F64 = _array(numba.float64, read=True)
 _READ_BOOL, _READ_PAIRS = _array(numba.boolean, read=True), _array(numba.uint64, 2, read=True)
 _COUNTS = numba.types.UniTuple(numba.intp, 2)
 
-_inner: Callable[[Callable[..., Any]], Any] = numba.njit(**_OPTIONS)
+_inner: Callable[[Callable[..., Any]], Any] = numba.njit(**OPTIONS)
 """Part of an entry; cached with it."""
-
-
-def _entry(signature: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Compile for this signature, or load what is cached."""
-
-    def compiled(function: Callable[..., Any]) -> Any:
-        try:
-            return numba.njit(signature, cache=True, **_OPTIONS)(function)
-        except (RuntimeError, OSError) as error:
-            _log.info("context_uncached", function=function.__name__, error=str(error))
-            return numba.njit(signature, **_OPTIONS)(function)
-
-    return compiled
 
 
 @_inner
@@ -93,7 +76,7 @@ def _mix(value: Any) -> Any:
     return value ^ (value >> np.uint64(29))
 
 
-@_entry(
+@entry(
     numba.intp(
         numba.uint64, _READ_PAIRS, _READ_PAIRS, _READ_U8, _READ_U16,
         _READ_I64, _READ_BOOL, _READ_BOOL, _READ_BOOL, _READ_I64, _READ_BOOL,
@@ -138,9 +121,7 @@ def given_rows(
     return at
 
 
-@_entry(
-    _COUNTS(_TAGS, _TIMES, _TABLE, _TAGS, numba.int64, _READ_U64, _READ_I64, numba.int64, _SLOT)
-)
+@entry(_COUNTS(_TAGS, _TIMES, _TABLE, _TAGS, numba.int64, _READ_U64, _READ_I64, numba.int64, _SLOT))
 def locate_rows(
     tags: Any, time: Any, stats: Any, marks: Any, batch: Any,
     keys: Any, ended: Any, set_back: Any, at: Any,
@@ -313,7 +294,7 @@ def _ratio(part: Any, whole: Any, known: Any) -> Any:
     return part / whole
 
 
-@_entry(numba.void(_I64, _TABLE, _I64, _SLOTS, _SLOT, _READ_I64, _READ_BOOL, _READ_F64, _TABLE))
+@entry(numba.void(_I64, _TABLE, _I64, _SLOTS, _SLOT, _READ_I64, _READ_BOOL, _READ_F64, _TABLE))
 def update_rows(
     clock: Any, stats: Any, clock_things: Any, at: Any, at_things: Any,
     time: Any, failed: Any, size: Any, out: Any,

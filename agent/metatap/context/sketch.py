@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import structlog
 
+from metatap.compiling import twin
 from metatap.context.given import given
 from metatap.context.layout import CONTEXT_WIDTH, KEYS, SET_BACK_S, Key
 from metatap.context.reference import update
@@ -25,8 +24,6 @@ from metatap.flow import FlowBatch, Numeric
 
 if TYPE_CHECKING:
     from metatap.context.kernel import Kernel
-
-_log = structlog.get_logger(__name__)
 
 FloatArray = npt.NDArray[np.float32]
 SET_BACK_NS = int(SET_BACK_S * 1e9)
@@ -64,7 +61,7 @@ class Context:
         self._seed = seed
         self.evictions = Evictions()
         self._capture = ""
-        kernel = _kernel(compiled)
+        kernel = twin("context", compiled, _load, _sound)
         self.compiled = kernel is not None
         self._given = given if kernel is None else kernel.given
         self._locate = locate if kernel is None else kernel.locate
@@ -111,28 +108,9 @@ class Context:
         return out
 
 
-def _kernel(compiled: bool | None) -> Kernel | None:
-    """The compiled twin once it has done a small batch right; None: the reference is to be used."""
-    if compiled is False or (compiled is None and find_spec("numba") is None):
-        return None
-    try:
-        return _checked(import_module("metatap.context.kernel").Kernel())
-    except Exception as error:
-        # Whatever a broken compiler raises: the reference does the same, slower.
-        if compiled:
-            raise
-        _log.warning("context_not_compiled", error=f"{type(error).__name__}: {error}")
-        return None
-
-
-def _checked(kernel: Kernel) -> Kernel:
-    if _sound(kernel):
-        return kernel
-    # What is cached was compiled from other tables than today's.
-    kernel.recompile()
-    if _sound(kernel):
-        return kernel
-    raise ImportError("the compiled context differs from its reference")
+def _load() -> Kernel:
+    kernel: Kernel = import_module("metatap.context.kernel").Kernel()
+    return kernel
 
 
 def _sound(kernel: Kernel) -> bool:

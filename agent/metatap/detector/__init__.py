@@ -8,7 +8,7 @@ reason.
 from metatap.detector.cache import ReadyCache
 from metatap.detector.classifier import Classifier
 from metatap.detector.detections import Detections
-from metatap.detector.detector import Detector
+from metatap.detector.detector import Detector, reached
 from metatap.detector.explain import explain
 from metatap.detector.explanation import Explanation, Reason
 from metatap.detector.load import Scorer, open_model, open_scorer
@@ -33,5 +33,6 @@ __all__ = [
     "make_ready",
     "open_model",
     "open_scorer",
+    "reached",
     "shipped_model",
 ]

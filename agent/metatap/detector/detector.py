@@ -72,7 +72,7 @@ class Detector:
         known = None if self.context is None else self.context.update(batch)
         features = self._encode(batch, known)
         scores, embedding = rules.model.score(rules.model.select(features), rules.heads)
-        rows, packs = over(scores, rules.thresholds)
+        rows, packs = reached(scores, rules.thresholds)
         unscored = 0
         if scores.size and np.isnan(scores.min()):
             unscored = int(np.isnan(scores).any(axis=1).sum())
@@ -84,7 +84,7 @@ class Detector:
         return Detections(batch, rules, features, scores, rows, packs, embedding)
 
 
-def over(scores: FloatArray, thresholds: FloatArray) -> tuple[Index, Index]:
+def reached(scores: FloatArray, thresholds: FloatArray) -> tuple[Index, Index]:
     """Where scores reach their threshold; NaN reaches none.
 
     Args:

@@ -30,7 +30,7 @@ def encoder(*, compiled: bool | None = None) -> Encode:
     Raises:
         ImportError: `compiled` is asked for and numba is not there or does it wrong.
     """
-    kernel = twin("features", compiled, _load, _sound, lambda made: made.recompile())
+    kernel = twin("encoder", compiled, _load, _sound)
     return encode if kernel is None else kernel.encode
 
 

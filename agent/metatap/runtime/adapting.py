@@ -144,7 +144,8 @@ class Adapting:
 
     def status(self) -> dict[str, Any]:
         """What is known, for people."""
-        heads = "reference" if self._ground is None else "local"
+        is_local = self._rules is not None and self._rules.background is not None
+        heads = "local" if is_local else "reference"
         return {"fault": self.fault, "heads": heads, **self._guarded(self._adapter.status, {})}
 
     def close(self) -> None:

@@ -28,7 +28,7 @@ def group_reader(*, compiled: bool | None = None) -> ReadGroup:
     Raises:
         ImportError: `compiled` is asked for and numba is not there or does it wrong.
     """
-    kernel = twin("decoder", compiled, _load, _sound, lambda made: made.recompile())
+    kernel = twin("decoder", compiled, _load, _sound)
     return read_group if kernel is None else kernel.read_group
 
 

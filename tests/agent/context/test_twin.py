@@ -163,7 +163,7 @@ def test_a_twin_that_is_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(sketch, "_sound", lambda _: False)
     with capture_logs() as events:
         assert not Context().compiled
-    assert [event["event"] for event in events] == ["context_not_compiled"]
+    assert [event["event"] for event in events] == ["twin_not_used"]
     with pytest.raises(ImportError, match="differs"):
         Context(compiled=True)
 
@@ -173,10 +173,10 @@ def test_numba_that_does_not_import(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)
     for name in ("kernel", "compiled"):
         monkeypatch.delitem(sys.modules, f"metatap.context.{name}", raising=False)
-    monkeypatch.setattr(sketch, "find_spec", lambda _: object())
+    monkeypatch.setattr("metatap.compiling.find_spec", lambda _: object())
     with capture_logs() as events:
         assert not Context().compiled
-    assert events[0]["event"] == "context_not_compiled"
+    assert events[0]["event"] == "twin_not_used"
     assert events[0]["log_level"] == "warning"
 
 
@@ -193,5 +193,5 @@ def test_without_a_place_to_cache() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("context_uncached") == 3
+    assert done.stdout.count("twin_uncached") == 3
     assert done.stdout.strip().endswith("True")
