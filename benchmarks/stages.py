@@ -26,7 +26,6 @@ from benchmarks.traffic import Traffic
 from metatap.alerts import Aggregator, encode_ecs
 from metatap.context import Context
 from metatap.detector import Detector, Model, RuleSet, shipped_model
-from metatap.features import encoder
 from metatap.flow import FlowBatch
 from metatap.sources.encode import flows_message
 from metatap.sources.messages import Header
@@ -95,8 +94,7 @@ def _turn(
 ) -> dict[str, float]:
     """Seconds a flow of each stage."""
     compiled = False if reference else None
-    detector = Detector(rules, Context(compiled=compiled))
-    context, aggregator = Context(compiled=compiled), Aggregator("bench")
+    detector, aggregator = Detector(rules, Context(compiled=compiled)), Aggregator("bench")
     session = WireSession("bench", WireOptions(batch_rows=rows))
     clock, flows = _Clock(), 0
     for at, parts in enumerate(messages):
@@ -110,33 +108,22 @@ def _turn(
         if batch is None:
             continue
         flows += batch.rows
-        _score(batch, detector, context, aggregator, clock)
-    spent = clock.spent
-    others = spent["context"] + spent["features"] + spent["model"]
-    spent["hits"] = max(0.0, spent.pop("detect") - others)
-    return {stage: seconds / flows for stage, seconds in spent.items()}
+        _score(batch, detector, aggregator, clock)
+    return {stage: seconds / flows for stage, seconds in clock.spent.items()}
 
 
-def _score(
-    batch: FlowBatch,
-    detector: Detector,
-    context: Context,
-    aggregator: Aggregator,
-    clock: _Clock,
-) -> None:
-    """The stages one by one, then the detector as a whole: what is left over of it are the hits."""
-    rules = detector.rules
+def _score(batch: FlowBatch, detector: Detector, aggregator: Aggregator, clock: _Clock) -> None:
+    """What `Detector.detect` does, stage by stage, and what follows."""
+    rules, context = detector.rules, detector.context
     clock.start()
-    known = context.update(batch)
+    known = None if context is None else context.update(batch)
     clock.stage("context")
-    features = encoder()(batch, known)
+    features = detector.encode(batch, known)
     clock.stage("features")
-    rules.model.score(rules.model.select(features), rules.heads)
+    scores, embedding = rules.model.score(rules.model.select(features), rules.heads)
     clock.stage("model")
-    begin = time.thread_time()
-    detections = detector.detect(batch)
-    clock.spent["detect"] = clock.spent.get("detect", 0.0) + time.thread_time() - begin
-    clock.start()
+    detections = detector.judge(batch, features, scores, embedding)
+    clock.stage("hits")
     alerts = aggregator.add(detections)
     clock.stage("aggregate")
     for alert in alerts:

@@ -42,70 +42,62 @@ def _address(batch: FlowBatch, name: str) -> npt.NDArray[Any]:
     return _plain(_column(batch, name)[0].view("<u8"), np.uint64)
 
 
-class Kernel:
-    """The compiled twin, with the number of the batch it is at."""
+def recompile() -> None:
+    """Compile anew, whatever is cached."""
+    for entry in (given_rows, locate_rows, update_rows):
+        entry.recompile()
 
-    def __init__(self) -> None:
-        self._batch = 0
 
-    @staticmethod
-    def recompile() -> None:
-        """Compile anew, whatever is cached."""
-        for entry in (given_rows, locate_rows, update_rows):
-            entry.recompile()
+def given(batch: FlowBatch, seed: int) -> Given:
+    """As `given.given`."""
+    for name in ("id.orig_h", "id.resp_h", "id.resp_p", "proto"):
+        if batch.numeric(name) is None:
+            raise FlowError(f"{name}: absent, but every flow has it")
+    rows = np.empty(batch.rows, np.intp)
+    keys = np.empty((len(Key), batch.rows), np.uint64)
+    time, ended = np.empty((2, batch.rows), np.int64)
+    failed = np.empty(batch.rows, np.bool_)
+    size = np.empty(batch.rows)
+    count = given_rows(
+        np.uint64(seed), _address(batch, "id.orig_h"), _address(batch, "id.resp_h"),
+        _column(batch, "proto")[0], _column(batch, "id.resp_p")[0],
+        *_column(batch, "ts"), *_column(batch, "partial"), *_column(batch, "duration"),
+        *_column(batch, "conn_state"), *_column(batch, "resp_pkts"),
+        *_column(batch, "orig_ip_bytes"), *_column(batch, "resp_ip_bytes"),
+        rows, keys, time, ended, failed, size,
+    )  # fmt: skip
+    if count == batch.rows:
+        return Given(rows, keys, time, ended, failed, size)
+    cut = np.ascontiguousarray(keys[:, :count])
+    return Given(rows[:count], cut, time[:count], ended[:count], failed[:count], size[:count])
 
-    @staticmethod
-    def given(batch: FlowBatch, seed: int) -> Given:
-        """As `given.given`."""
-        for name in ("id.orig_h", "id.resp_h", "id.resp_p", "proto"):
-            if batch.numeric(name) is None:
-                raise FlowError(f"{name}: absent, but every flow has it")
-        rows = np.empty(batch.rows, np.intp)
-        keys = np.empty((len(Key), batch.rows), np.uint64)
-        time, ended = np.empty((2, batch.rows), np.int64)
-        failed = np.empty(batch.rows, np.bool_)
-        size = np.empty(batch.rows)
-        count = given_rows(
-            np.uint64(seed), _address(batch, "id.orig_h"), _address(batch, "id.resp_h"),
-            _column(batch, "proto")[0], _column(batch, "id.resp_p")[0],
-            *_column(batch, "ts"), *_column(batch, "partial"), *_column(batch, "duration"),
-            *_column(batch, "conn_state"), *_column(batch, "resp_pkts"),
-            *_column(batch, "orig_ip_bytes"), *_column(batch, "resp_ip_bytes"),
-            rows, keys, time, ended, failed, size,
-        )  # fmt: skip
-        if count == batch.rows:
-            return Given(rows, keys, time, ended, failed, size)
-        cut = np.ascontiguousarray(keys[:, :count])
-        return Given(rows[:count], cut, time[:count], ended[:count], failed[:count], size[:count])
 
-    def locate(
-        self,
-        slots: Slots,
-        keys: npt.NDArray[np.uint64],
-        ended: npt.NDArray[np.int64],
-        set_back: int,
-        evictions: Evictions,
-    ) -> SlotArray:
-        """As `slots.locate`."""
-        self._batch = self._batch % 0xFFFF_FFFF + 1
-        at = np.empty(len(keys), np.intp)
-        replaced, unplaced = locate_rows(
-            slots.tags, slots.time, slots.stats, slots.marks, self._batch, keys, ended, set_back, at
-        )
-        evictions.replaced += replaced
-        evictions.unplaced += unplaced
-        return at
+def locate(
+    slots: Slots,
+    keys: npt.NDArray[np.uint64],
+    ended: npt.NDArray[np.int64],
+    set_back: int,
+    evictions: Evictions,
+) -> SlotArray:
+    """As `slots.locate`."""
+    slots.next_batch()
+    at = np.empty(len(keys), np.intp)
+    replaced, unplaced = locate_rows(
+        slots.tags, slots.time, slots.marks, slots.doublings, slots.stats, slots.batch[0],
+        keys, ended, set_back, at,
+    )  # fmt: skip
+    evictions.replaced += replaced
+    evictions.unplaced += unplaced
+    return at
 
-    @staticmethod
-    def update(
-        slots: Slots, times: Slots, at: SlotArray, at_times: SlotArray, given: Given
-    ) -> npt.NDArray[np.float32]:
-        """As `reference.update`."""
-        out = np.empty((len(given.time), CONTEXT_WIDTH), np.float32)
-        clock, clock_things = slots.time.reshape(-1), times.time.reshape(-1)
-        of_keys = at.reshape(KEYS, -1)
-        update_rows(
-            clock, slots.stats, clock_things, of_keys, at_times,
-            given.time, given.failed, given.size, out,
-        )  # fmt: skip
-        return out
+
+def update(
+    slots: Slots, times: Slots, at: SlotArray, at_times: SlotArray, given: Given
+) -> npt.NDArray[np.float32]:
+    """As `reference.update`."""
+    out = np.empty((len(given.time), CONTEXT_WIDTH), np.float32)
+    update_rows(
+        slots.time, slots.doublings, slots.stats, slots.stats.view(np.int32), times.time,
+        at.reshape(KEYS, -1), at_times, given.time, given.failed, given.size, out,
+    )  # fmt: skip
+    return out

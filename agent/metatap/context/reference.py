@@ -31,7 +31,7 @@ from metatap.context.layout import (
     SPREAD_MAX,
     WIDTH,
 )
-from metatap.context.slots import NEVER, Slots
+from metatap.context.slots import NEVER, Slots, at_slot
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -69,7 +69,7 @@ def update(
         return np.zeros((0, CONTEXT_WIDTH), np.float32)
     keys = _runs(at, np.tile(given.time, KEYS), slots)
     known = _runs(at_times, given.time, times)
-    times.time.ravel()[known.slot] = known.latest
+    times.time[at_slot(known.slot)] = known.latest
     # Sorted, then back in the order of the batch, where the things of a flow meet, then sorted.
     fresh = np.empty((_SCALES, (KEYS + 1) * count))
     fresh[:, keys.order] = 1.0 - keys.faded
@@ -131,7 +131,7 @@ def _runs(at: SlotArray, time: IntArray, slots: Slots) -> _Runs:
     time, slot = time[order], at[order[starts]]
     there = slot >= 0
     before = np.r_[NEVER, time[:-1]]
-    before[starts] = np.where(there, slots.time.ravel()[slot], NEVER)
+    before[starts] = np.where(there, slots.time[at_slot(slot)], NEVER)
     steps = _steps(starts, lengths)
     latest = _scan_max(before, np.repeat(starts, lengths), steps)
     seen = latest != NEVER
@@ -262,7 +262,7 @@ def _keep(slots: Slots, runs: _Runs, counts: FloatArray, means: tuple[FloatArray
     for column, mean in enumerate(means, GAP):
         kept[:, column] = mean[runs.last]
     slots.stats[runs.slot] = kept
-    slots.time.ravel()[runs.slot] = runs.latest
+    slots.time[at_slot(runs.slot)] = runs.latest
 
 
 def _features(

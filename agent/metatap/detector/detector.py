@@ -28,6 +28,7 @@ class Detector:
 
     Attributes:
         flows: Flows received, scored, and dropped as `IMPOSSIBLE`.
+        encode: Flows and context → features, see `features.encoder`.
         context: What is remembered of hosts; None: flows are scored without their past.
     """
 
@@ -45,7 +46,7 @@ class Detector:
             ImportError: `compiled` is asked for and the twin is not there or does it wrong.
         """
         self.flows = Counters()
-        self._encode = encoder(compiled=compiled)
+        self.encode = encoder(compiled=compiled)
         self.context = context
         self._rules = rules
 
@@ -70,8 +71,15 @@ class Detector:
         """
         rules = self._rules
         known = None if self.context is None else self.context.update(batch)
-        features = self._encode(batch, known)
+        features = self.encode(batch, known)
         scores, embedding = rules.model.score(rules.model.select(features), rules.heads)
+        return self.judge(batch, features, scores, embedding)
+
+    def judge(
+        self, batch: FlowBatch, features: FloatArray, scores: FloatArray, embedding: FloatArray
+    ) -> Detections:
+        """The detections of a scored batch, see `Detections`; counts its flows."""
+        rules = self._rules
         rows, packs = reached(scores, rules.thresholds)
         unscored = 0
         if scores.size and np.isnan(scores.min()):

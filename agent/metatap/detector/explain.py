@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -148,7 +149,8 @@ def _background(rules: RuleSet) -> tuple[FloatArray, str] | None:
     return None
 
 
-def feature_groups(names: tuple[str, ...]) -> list[list[int]]:
+@lru_cache(maxsize=4)
+def feature_groups(names: tuple[str, ...]) -> tuple[list[int], ...]:
     """Columns that stand for one thing and are explained together.
 
     Those are the flags of one field, and one statistic of one key's past over all its times; any
@@ -157,7 +159,7 @@ def feature_groups(names: tuple[str, ...]) -> list[list[int]]:
     groups: dict[str, list[int]] = {}
     for at, name in enumerate(names):
         groups.setdefault(_family(FEATURES[INDEX[name]]), []).append(at)
-    return list(groups.values())
+    return tuple(groups.values())
 
 
 def _family(feature: Feature) -> str:

@@ -43,7 +43,7 @@ TEXTS = (
 GROUPS = (Group.DNS, Group.HTTP, Group.SSL, Group.SSH)
 """The columns of a batch that are read, by kind; the groups whose presence is a feature."""
 
-_BLOCK = 128
+_BLOCK = 256
 
 _HISTORY, _SERVICE, _QUERY, _URI, _HOST, _AGENT, _NAME, _VERSION = range(len(TEXTS))
 _DNS, _HTTP, _SSL, _SSH = range(len(GROUPS))

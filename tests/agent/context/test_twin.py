@@ -26,9 +26,9 @@ pytestmark = needs_numba
 
 
 def kernel() -> Any:
-    from metatap.context.kernel import Kernel  # noqa: PLC0415 - an optional dependency
+    from metatap.context import kernel  # noqa: PLC0415 - an optional dependency
 
-    return Kernel()
+    return kernel
 
 
 def assert_same_given(left: Given, right: Given) -> None:
@@ -107,7 +107,7 @@ def test_locate_and_update(seed: int, count: int, stats: bool) -> None:
         found = Given(
             np.arange(count), keys, time, time + 5, rng.random(count) < 0.5, rng.random(count) * 900
         )
-        flat, ended = keys[:3].reshape(-1), np.tile(found.ended, 3)
+        flat, ended = keys[:3].reshape(-1), found.ended
         at = locate(slots[0], flat, ended, SET_BACK_NS, evictions[0])
         at_times = locate(times[0], keys[3], found.ended, SET_BACK_NS, evictions[0])
         got = twin.locate(slots[1], flat, ended, SET_BACK_NS, evictions[1])
@@ -144,20 +144,18 @@ def test_layouts_cause_no_compilation() -> None:
 
 def test_columns_of_the_matrix() -> None:
     """Where the kernel writes each key's magnitudes and shares is where the layout names them."""
-    from metatap.context import compiled as module  # noqa: PLC0415 - an optional dependency
+    from metatap.context.compiled import statistics as module  # noqa: PLC0415 - optional
 
     for at, key in enumerate(("host", "pair", "service")):
-        assert CONTEXT_NAMES[module._MAGNITUDES[at]] == f"context.{key}.flows.s"
-        assert CONTEXT_NAMES[module._SHARES[at]] == f"context.{key}.failed.s"
+        assert CONTEXT_NAMES[module.MAGNITUDES_AT[at]] == f"context.{key}.flows.s"
+        assert CONTEXT_NAMES[module.SHARES_AT[at]] == f"context.{key}.failed.s"
 
 
 def test_a_twin_that_is_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is cached from other tables is compiled anew; if that doesn't help, the reference."""
     anew: list[bool] = []
     monkeypatch.setattr(sketch, "_sound", lambda _: len(anew) > 0)
-    monkeypatch.setattr(
-        "metatap.context.kernel.Kernel.recompile", staticmethod(lambda: anew.append(True))
-    )
+    monkeypatch.setattr("metatap.context.kernel.recompile", lambda: anew.append(True))
     assert Context().compiled
     assert anew == [True]
     monkeypatch.setattr(sketch, "_sound", lambda _: False)
@@ -171,13 +169,29 @@ def test_a_twin_that_is_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> No
 def test_numba_that_does_not_import(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broken numba costs speed, not flows: the reference does the work, an event says why."""
     monkeypatch.setitem(sys.modules, "numba", None)
-    for name in ("kernel", "compiled"):
-        monkeypatch.delitem(sys.modules, f"metatap.context.{name}", raising=False)
+    compiled = [name for name in sys.modules if name.startswith("metatap.context.compiled")]
+    for name in ("metatap.context.kernel", *compiled):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setattr("metatap.compiling.find_spec", lambda _: object())
     with capture_logs() as events:
         assert not Context().compiled
     assert events[0]["event"] == "twin_not_used"
     assert events[0]["log_level"] == "warning"
+
+
+def test_numbers_of_batches_that_end() -> None:
+    """When they start anew, no slot is taken for one of a batch long ago that had the number."""
+    flows = concat(recorded()).take(np.arange(256))
+    twin, reference = Context(1024, compiled=True), Context(1024, compiled=False)
+    for slots in (twin._slots, twin._times):
+        slots.batch[0] = np.iinfo(np.uint16).max - 1
+        slots.marks.fill(1)
+    for batch in flows.chunks(32):
+        np.testing.assert_allclose(
+            twin.update(batch), reference.update(batch), rtol=1e-3, atol=1e-3
+        )
+    assert twin._slots.batch[0] == 7
+    assert twin.evictions == reference.evictions
 
 
 @pytest.mark.slow
