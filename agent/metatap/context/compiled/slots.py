@@ -42,7 +42,7 @@ def locate_rows(
     # Without a branch, so that the reads of many keys wait for memory at once.
     for row in range(len(keys)):
         place, tag = np.intp(keys[row] & mask), np.uint32(keys[row] >> np.uint64(32))
-        slot = -1
+        slot: Any = -1
         for way in range(WAYS):
             slot = place * WAYS + way if tags[place, way] == tag else slot
         at[row] = slot
