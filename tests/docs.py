@@ -30,6 +30,7 @@ from metatap.runtime.reference import config_page, default_yaml
 from metatap.sources import logs, recording_file, zeek_wire
 from metatap.state.history import NOT_WRITTEN
 from tests.agent.alerts.page import render as alerts_page
+from tests.agent.formats.page import render as formats_page
 
 ROOT = Path(__file__).parent.parent
 MADE = "<!-- Made by `make docs` from {}; edit that. -->\n"
@@ -312,6 +313,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/context.md": context_page,
     "docs/features.md": features_page,
     "docs/flow.md": flow_page,
+    "docs/formats.md": formats_page,
     "docs/instrumentation.md": instrumentation_page,
     "packaging/metatap.yaml": default_yaml,
 }

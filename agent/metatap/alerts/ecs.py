@@ -12,6 +12,8 @@ import msgspec
 from metatap import __version__
 from metatap.alerts.alert import Alert, AlertKind, Rule
 from metatap.alerts.community_id import ICMP6, PROTOCOL_NUMBERS
+from metatap.alerts.cutting import line_within
+from metatap.alerts.document import present
 from metatap.alerts.pivots import pivots
 from metatap.alerts.sentence import sentence, why
 from metatap.detector.explanation import Explanation, Unusual
@@ -33,19 +35,12 @@ SEVERITY: dict[Severity, int] = {
 """Severity → number, the default risk scores of Elastic's detection rules."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CUTS = ((1024, 16), (256, 16), (64, 8), (16, 2))
 _ENCODER = msgspec.json.Encoder()
 
 
 def encode_ecs(alert: Alert) -> bytes:
     """One alert as JSON on one line without its end, at most `MAX_LINE` bytes."""
-    document = ecs_document(alert)
-    line = _ENCODER.encode(document)
-    for characters, entries in _CUTS:
-        if len(line) <= MAX_LINE:
-            break
-        line = _ENCODER.encode(_cut(document, characters, entries))
-    return line
+    return line_within(MAX_LINE, ecs_document(alert), _ENCODER.encode)
 
 
 def ecs_document(alert: Alert) -> dict[str, Any]:
@@ -58,7 +53,7 @@ def ecs_document(alert: Alert) -> dict[str, Any]:
         "@timestamp": last if summary else iso_time(alert.flow_end),
         "message": sentence(alert),
         "ecs": {"version": ECS_VERSION},
-        "event": _present(
+        "event": present(
             {
                 "id": alert.event_id,
                 "kind": "alert",
@@ -85,13 +80,13 @@ def ecs_document(alert: Alert) -> dict[str, Any]:
             "name": alert.sensor,
             "type": "sensor",
         },
-        "related": _present(
+        "related": present(
             {"ip": list(dict.fromkeys(ip for ip in (alert.orig, alert.resp) if ip))}
         ),
-        "zeek": _present({"session_id": alert.flow.get("uid")}),
+        "zeek": present({"session_id": alert.flow.get("uid")}),
         "metatap": _own(alert),
     }
-    return _present(document)
+    return present(document)
 
 
 def iso_time(ns: int) -> str:
@@ -112,7 +107,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "ruleset": "metatap",
         "version": rule.sha256[:12],
     }
-    return {"rule": _present(fields), "threat": _threat(rule.attack)}
+    return {"rule": present(fields), "threat": _threat(rule.attack)}
 
 
 def _threat(attack: Sequence[str]) -> dict[str, Any]:
@@ -121,23 +116,24 @@ def _threat(attack: Sequence[str]) -> dict[str, Any]:
     techniques = list(dict.fromkeys(name.partition(".")[0] for name in attack))
     technique: dict[str, Any] = {
         "id": techniques,
-        "reference": [_technique_page(name) for name in techniques],
+        "reference": [technique_page(name) for name in techniques],
     }
     below = [name for name in attack if "." in name]
     if below:
-        pages = [_technique_page(name) for name in below]
+        pages = [technique_page(name) for name in below]
         technique["subtechnique"] = {"id": below, "reference": pages}
     return {"framework": "MITRE ATT&CK", "technique": technique}
 
 
-def _technique_page(name: str) -> str:
+def technique_page(name: str) -> str:
+    """The page of an ATT&CK technique or sub-technique."""
     return f"https://attack.mitre.org/techniques/{name.replace('.', '/')}/"
 
 
 def _endpoints(flow: Row) -> dict[str, Any]:
     has_ports = flow.get("proto") in ("tcp", "udp")
     return {
-        ecs: _present(
+        ecs: present(
             {
                 "ip": flow.get(f"id.{zeek}_h"),
                 "port": flow.get(f"id.{zeek}_p") if has_ports else None,
@@ -156,7 +152,7 @@ def _network(flow: Row, community_id: str) -> dict[str, Any]:
     number = PROTOCOL_NUMBERS.get(transport or "")
     if transport == "icmp" and is_v6:
         transport, number = "ipv6-icmp", ICMP6
-    return _present(
+    return present(
         {
             "type": None if not address else "ipv6" if is_v6 else "ipv4",
             "transport": None if number is None else transport,
@@ -205,9 +201,9 @@ def _own(alert: Alert) -> dict[str, Any]:
         },
         **_why(alert.explanation),
         "pivot": pivots(alert.flow),
-        "flow": _present(alert.flow),
+        "flow": present(alert.flow),
     }
-    return _present(own)
+    return present(own)
 
 
 def _alert(alert: Alert) -> dict[str, Any]:
@@ -232,13 +228,13 @@ def _why(explanation: Explanation) -> dict[str, Any]:
         "index": explanation.nearest_index,
         "uid": explanation.nearest_uid,
         "distance": explanation.nearest_distance,
-        "flow": _present(explanation.nearest_flow),
+        "flow": present(explanation.nearest_flow),
     }
     return {
         "unusual": _unusual(explanation.unusual),
-        "nearest": _present(nearest) if explanation.nearest_index >= 0 else {},
+        "nearest": present(nearest) if explanation.nearest_index >= 0 else {},
         "reasons": [
-            _present(
+            present(
                 {
                     "feature": reason.feature,
                     "words": reason.words,
@@ -263,23 +259,3 @@ def _unusual(unusual: Unusual | None) -> dict[str, Any]:
         "source": unusual.source,
         "text": unusual.text,
     }
-
-
-def _present(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields without those that are absent: None, "" and empty containers."""
-    return {
-        name: value
-        for name, value in fields.items()
-        if value or (value is not None and not isinstance(value, str | list | dict))
-    }
-
-
-def _cut(value: Any, characters: int, entries: int) -> Any:
-    """The value with strings and lists cut; `…` marks the end of a cut string."""
-    if isinstance(value, str):
-        return value if len(value) <= characters else value[: characters - 1] + "…"
-    if isinstance(value, dict):
-        return {key: _cut(item, characters, entries) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_cut(item, characters, entries) for item in value[:entries]]
-    return value

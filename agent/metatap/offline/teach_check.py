@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,7 +114,7 @@ def differences(model: Model, ready: Ready, row: int) -> list[str]:
     return [_text(names, groups[at], own, usual) for at in strongest]
 
 
-def _usual(names: tuple[str, ...], others: FloatArray, groups: list[list[int]]) -> FloatArray:
+def _usual(names: tuple[str, ...], others: FloatArray, groups: Sequence[list[int]]) -> FloatArray:
     """What is usual among flows, float32 [F], of others float32 [k, F]; NaN: most have no value."""
     usual = np.full(others.shape[1], np.nan, np.float32)
     for columns in groups:
