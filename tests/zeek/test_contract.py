@@ -143,10 +143,12 @@ def test_texts_are_bytes_and_are_cut(zeek: Zeek, folder: Path) -> None:
     assert flow["http.user_agent"].startswith(b"nul")
 
 
-def test_a_failed_ssh_login_is_in_the_summary(zeek: Zeek, folder: Path) -> None:
+@pytest.mark.parametrize("batch_size", [1, 3, 512])
+def test_a_failed_ssh_login_is_in_the_summary(zeek: Zeek, folder: Path, batch_size: int) -> None:
     """Zeek logs a failed login two events after the connection's own; the batch waits for it.
 
-    The batch is full with each connection here, so there is no later one that would wait anyhow.
+    With batches of one there is no later connection that would wait anyhow; with the largest ones
+    the last connections are taken in at the end of the file.
     """
     trace = Trace()
     banners = [(False, b"SSH-2.0-OpenSSH_9.2\r\n"), (True, b"SSH-2.0-client\r\n")]
@@ -156,11 +158,38 @@ def test_a_failed_ssh_login_is_in_the_summary(zeek: Zeek, folder: Path) -> None:
         event ssh_client_version(c: connection, version: string)
             { event ssh_auth_attempted(c, F); event ssh_auth_attempted(c, F); }
     """
-    got = zeek.replay(folder, trace, script=script, batch_size=1)
-    assert len(log(folder, "ssh")) == len(got.flows) == len(got.headers) == 5
+    got = zeek.replay(folder, trace, script=script, batch_size=batch_size)
+    assert len(log(folder, "ssh")) == len(got.flows) == 5
+    assert max(header["rows"] for header in got.headers) <= batch_size
     for flow in got.flows:
         assert flow["ssh.auth_success"] is False
         assert flow["ssh.auth_attempts"] == 2
+
+
+def test_batches_are_cut_where_they_are_full(zeek: Zeek, folder: Path) -> None:
+    """Connections are taken in 64 at a time; all batches of a shard but its last are full.
+
+    A flush by the wall clock would cut one short, so it is put off.
+    """
+    got = zeek.replay(folder, traffic.mixed(600), shards=2, batch_size=50, flush_interval="1hr")
+    assert len(got.flows) == len({flow["uid"] for flow in got.flows}) == 600
+    for shard in (0, 1):
+        rows = [header["rows"] for header in got.headers if header["shard"] == shard]
+        assert set(rows[:-1]) == {50}
+        assert 1 <= rows[-1] <= 50
+    want = expected(folder)
+    for flow in got.flows:
+        assert comparable(flow) == want[flow["uid"].decode()]
+
+
+def test_logs_are_not_sent_without_a_cluster(zeek: Zeek, folder: Path) -> None:
+    """The backend would serialize each line of each log for a node that is not there."""
+    script = """
+        event zeek_done()
+            { print fmt("remote %s", Log::get_filter(Conn::LOG, "default")$log_remote); }
+    """
+    zeek.replay(folder, traffic.many(1), script=script)
+    assert "remote F" in (folder / "stderr.log").read_text()
 
 
 def test_node_name_cannot_break_the_topic(zeek: Zeek, folder: Path) -> None:

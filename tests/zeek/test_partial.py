@@ -114,3 +114,24 @@ def test_a_long_udp_stream_is_reported(zeek: Zeek, folder: Path) -> None:
     assert [flow["conn_state"] for flow in partials] == [b"SF", b"SF"]
     counts = [flow["dns.queries"] for flow in partials]
     assert counts == pytest.approx([120, 240], abs=2)
+
+
+def test_reports_start_soon_and_miss_no_interval(zeek: Zeek, folder: Path) -> None:
+    """Which connections live long is looked for every ten seconds; then each interval has its own.
+
+    More connections than are noted at once have enough packets meanwhile, and they are over.
+    """
+    trace = Trace()
+    turns = [(i % 2 == 0, b"x") for i in range(120)]
+    trace.tcp(traffic.START, ("10.9.9.9", 41000), ("198.51.100.66", 4444), turns, pause=1.0)
+    for i in range(1100):
+        client = ("10.1.0.1", 1024 + i)
+        trace.tcp(traffic.START + 5 + i / 500, client, ("10.2.0.1", 4445), turns[:8])
+    got = zeek.replay(folder, trace, partial_interval="15sec")
+    partials = _partials(got)
+    assert {flow["id.orig_h"] for flow in partials} == {"10.9.9.9"}
+    multiples = [int(flow["duration"] / 15e9) for flow in partials]
+    assert multiples[0] <= 2
+    assert multiples == list(range(multiples[0], multiples[0] + len(multiples)))
+    assert multiples[-1] == 8
+    assert len(got.flows) - len(partials) == len(log(folder, "conn")) == 1101

@@ -98,6 +98,30 @@ def mixed(count: int, *, rate: float = 2000.0) -> Trace:
     return trace
 
 
+def lookups(count: int, *, rate: float = 2000.0) -> Trace:
+    """DNS: as many connections, a query with its answer each."""
+    trace = Trace()
+    for i in range(count):
+        at = START + i / rate
+        client = (f"10.1.{i % 250 // 16}.{1 + i % 250}", 1024 + i % 60000)
+        name = f"host-{i}.example"
+        trace.udp(at, client, ("10.2.0.53", 53), pcaps.dns_query(i % 65536, name, 1))
+        reply = pcaps.dns_reply(i % 65536, name, 1, [b"\xcb\x00\x71\x01"])
+        trace.udp(at + 0.01, ("10.2.0.53", 53), client, reply)
+    return trace
+
+
+def downloads(count: int, *, rate: float = 100.0) -> Trace:
+    """HTTP: as many connections, 65 kB each (a mean campus flow has 68 kB, arXiv 1809.03486)."""
+    trace = Trace()
+    for i in range(count):
+        client = (f"10.1.{i % 250 // 16}.{1 + i % 250}", 1024 + i % 60000)
+        request = pcaps.http_request("GET", "www.example", f"/big/{i}")
+        turns = [(True, request), (False, pcaps.http_response(200, b"x" * 65000))]
+        trace.tcp(START + i / rate, client, ("10.2.0.80", 80), turns)
+    return trace
+
+
 def smoke() -> Trace:
     """The twelve connections of the package's own test: `zeek_scripts/testing/smoke.pcap`."""
     trace = mixed(8, rate=10.0)

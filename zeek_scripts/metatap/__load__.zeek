@@ -4,8 +4,11 @@
 @load ./main
 @load ./wire
 @load ./summaries
+@load ./batch
+@load ./protocols
 @load ./columns
 @load ./export
+@load ./intake
 @load ./long
 @load ./endpoint
 @load ./lifecycle

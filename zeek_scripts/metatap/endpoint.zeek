@@ -31,6 +31,12 @@
 @load policy/frameworks/cluster/backend/zeromq/connect
 @endif
 
+@if ( ! Cluster::is_enabled() )
+# No other node takes logs here, but with a backend there Zeek would still serialize
+# each line of each log for one. A site that has one sets this to T again.
+redef Log::enable_remote_logging = F;
+@endif
+
 module Metatap;
 
 export {

@@ -1,14 +1,14 @@
-##! Collects finished connections and sends them in batches, a shard each.
+##! Batches of connections, a shard each, and how they are sent.
 
 @load ./columns
 
 module Metatap;
 
 export {
-	## Adds a connection to the batch of its shard.
+	## Adds connections to the batches of their shards.
 	##
-	## rec: The connection, with its summary.
-	global add_row: function(rec: Conn::Info);
+	## recs: The connections, each with its summary.
+	global add_rows: function(recs: vector of Conn::Info);
 }
 
 # What waits to be sent of a shard, and what was sent of it.
@@ -30,22 +30,6 @@ global released = T;
 
 # Whether the final heartbeat was sent.
 global finished = F;
-
-# When the last flush and the last heartbeat were, by the wall clock.
-global flushed_at: time;
-global beat_at: time;
-
-# A connection is logged, and so are all lines about it.
-global complete: event(rec: Conn::Info);
-
-# Sends what waited for longer than the flush interval.
-global flush: event();
-
-# Sends the counters.
-global beat: event();
-
-# Sends the rest.
-global finish: event();
 
 # FNV-1a of the address as text: the same on each node and each machine.
 function shard_of(orig: addr): count
@@ -117,124 +101,61 @@ function send_hello(final: bool)
 	                 counters$seen, counters$partials, counters$filtered);
 	}
 
-function add_row(rec: Conn::Info)
+# Adds connections to the batches of one shard.
+function add_to_shard(shard: count, recs: vector of Conn::Info)
 	{
-	if ( finished )
-		{
-		Reporter::warning(fmt("metatap: %s comes after the final heartbeat, it is not sent",
-		                      rec$uid));
-		return;
-		}
-
-	local shard = |pending| > 1 ? shard_of(rec$id$orig_h) : 0;
 	local s = pending[shard];
+	local rest = recs;
 
-	add_conn(s$batch, rec);
-
-	if ( rec?$metatap_summary )
-		add_summary(s$batch, rec$metatap_summary);
-
-	if ( |s$batch$uid| < batch_size )
-		return;
-
-	close(s);
-
-	# While nobody has subscribed, as much is held back as is allowed.
-	if ( released || |s$full| * batch_size * |pending| >= start_hold_flows )
-		send(shard);
-	}
-
-# In a file the packets' time runs faster, and nobody waits for it.
-function too_early(last: time, pause: interval): bool
-	{
-	return reading_traces() && current_time() - last < pause;
-	}
-
-event Conn::log_conn(rec: Conn::Info)
-	{
-	# Not all is said yet: a failed SSH login is logged by an event that the
-	# removal of the connection queued, and the summary takes one more. Both
-	# come before this one.
-	if ( exports )
-		event Metatap::complete(rec);
-	}
-
-event Metatap::complete(rec: Conn::Info)
-	{
-	++counters$seen;
-
-	if ( rec$uid in summaries )
+	while ( |rest| > 0 )
 		{
-		rec$metatap_summary = summaries[rec$uid];
-		delete summaries[rec$uid];
+		local waiting = |s$batch$uid|;
+		local space = waiting < batch_size ? batch_size - waiting : 1;
+		local part = |rest| > space ? rest[:space] : rest;
+
+		add_conns(s$batch, part);
+		rest = rest[|part|:];
+
+		if ( |part| < space )
+			break;
+
+		close(s);
+
+		# While nobody has subscribed, as much is held back as is allowed.
+		if ( released || |s$full| * batch_size * |pending| >= start_hold_flows )
+			send(shard);
+		}
+	}
+
+function add_rows(recs: vector of Conn::Info)
+	{
+	if ( finished )
+		{
+		for ( _, late in recs )
+			Reporter::warning(fmt("metatap: %s comes after the final heartbeat, it is not sent",
+			                      late$uid));
+		return;
 		}
 
-	if ( hook Metatap::filter(rec) )
-		add_row(rec);
+	local parts: table[count] of vector of Conn::Info;
+
+	if ( |pending| == 1 )
+		parts[0] = recs;
 	else
-		++counters$filtered;
-	}
+		{
+		for ( _, rec in recs )
+			{
+			local shard = shard_of(rec$id$orig_h);
 
-event Metatap::flush()
-	{
-	if ( finished )
-		return;
+			if ( shard !in parts )
+				parts[shard] = vector();
 
-	schedule flush_interval { Metatap::flush() };
+			parts[shard] += rec;
+			}
+		}
 
-	if ( ! released || too_early(flushed_at, flush_interval) )
-		return;
-
-	flushed_at = current_time();
-	send_all();
-	}
-
-event Metatap::beat()
-	{
-	if ( finished )
-		return;
-
-	schedule heartbeat_interval { Metatap::beat() };
-
-	if ( ! released || too_early(beat_at, heartbeat_interval) )
-		return;
-
-	beat_at = current_time();
-	send_hello(F);
-	}
-
-event zeek_init() &priority=-5
-	{
-	# Process ids and host clocks repeat, and so does unique_id() under fixed seeds.
-	boot = fmt("%s-%.6f-%d", unique_id("B"), current_time(), getpid());
-
-	local n = shards < 1 ? 1 : (shards > 1000 ? 1000 : shards);
-
-	if ( n != shards )
-		Reporter::error(fmt("Metatap::shards = %d is not in 1 to 1000, taking %d", shards, n));
-
-	while ( |pending| < n )
-		pending += Shard();
-
-	if ( ! exports )
-		return;
-
-	flushed_at = current_time();
-	beat_at = flushed_at;
-	schedule flush_interval { Metatap::flush() };
-	schedule heartbeat_interval { Metatap::beat() };
-	}
-
-event zeek_done() &priority=-20
-	{
-	# What the last connections have in the queue comes first.
-	if ( exports )
-		event Metatap::finish();
-	}
-
-event Metatap::finish()
-	{
-	send_all();
-	finished = T;
-	send_hello(T);
+	# Each function that adds to a batch is called at one place only: -O ZAM makes a
+	# copy of it for each, and takes that much longer to start.
+	for ( part, members in parts )
+		add_to_shard(part, members);
 	}

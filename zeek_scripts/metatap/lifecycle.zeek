@@ -5,7 +5,7 @@
 ##! flows back for a while.
 
 @load ./endpoint
-@load ./export
+@load ./intake
 
 module Metatap;
 

@@ -3,12 +3,14 @@
 ##! A command channel or a tunnel may last for days, and conn.log has it only at
 ##! its end. Such a connection is exported every *partial_interval*, flagged.
 ##!
-##! This costs nothing for the many short ones: Zeek's core counts packets anyway,
-##! and only a connection's 16th packet raises an event, which sets the duration
-##! to be told of.
+##! This costs little for the many short ones: Zeek's core counts packets anyway, and
+##! only a connection's 16th packet raises an event. Most are over soon after it, so
+##! it only notes the connection. To be told of the duration, which costs Zeek more
+##! than anything else here, is asked for what is still alive a little later.
 
 @load base/protocols/conn/thresholds
 @load ./export
+@load ./summaries
 
 module Metatap;
 
@@ -23,14 +25,43 @@ redef record connection += {
 	metatap_due: interval &optional;
 };
 
-# The next multiple of the interval: connections are reported at the same ages
-# wherever the first one falls.
-function watch(c: connection)
-	{
-	local age = c$duration / partial_interval;
+# How long noted connections wait, and how many may.
+const note_interval = 10sec;
+const notes_max = 1024;
 
-	c$metatap_due = partial_interval * (floor(age) + 1);
+# Connections that had their 16th packet lately, and how old they were then.
+global noted: vector of conn_id;
+global noted_uids: vector of string;
+global noted_ages: vector of interval;
+
+# Looks which of them are still alive.
+global look: event();
+
+# Asks to be told of the next multiple of the interval: connections are reported at
+# the same ages wherever the first one falls.
+function watch(c: connection, age: interval)
+	{
+	c$metatap_due = partial_interval * (floor(age / partial_interval) + 1);
 	ConnThreshold::set_duration_threshold(c, c$metatap_due);
+	}
+
+function watch_noted()
+	{
+	for ( i, id in noted )
+		{
+		if ( ! connection_exists(id) )
+			next;
+
+		local c = lookup_connection(id);
+
+		# Another one may have the same addresses and ports by now.
+		if ( c$uid == noted_uids[i] )
+			watch(c, noted_ages[i]);
+		}
+
+	noted = vector();
+	noted_uids = vector();
+	noted_ages = vector();
 	}
 
 # conn_state for the states that a living connection is usually in; the others
@@ -106,8 +137,33 @@ function record_so_far(c: connection): Conn::Info
 
 event conn_generic_packet_threshold_crossed(c: connection, threshold: count)
 	{
-	if ( threshold == watch_after_packets && partial_interval > 0sec && exports )
-		watch(c);
+	if ( threshold != watch_after_packets || partial_interval == 0sec || ! exports )
+		return;
+
+	noted += c$id;
+	noted_uids += c$uid;
+	noted_ages += c$duration;
+
+	if ( |noted| >= notes_max )
+		watch_noted();
+	}
+
+event Metatap::look()
+	{
+	# At its end Zeek lets all timers fire.
+	if ( zeek_is_terminating() )
+		return;
+
+	schedule note_interval { Metatap::look() };
+
+	if ( partial_interval > 0sec )
+		watch_noted();
+	}
+
+event zeek_init()
+	{
+	if ( exports )
+		schedule note_interval { Metatap::look() };
 	}
 
 event ConnThreshold::duration_threshold_crossed(c: connection, threshold: interval,
@@ -120,13 +176,13 @@ event ConnThreshold::duration_threshold_crossed(c: connection, threshold: interv
 	if ( partial_interval == 0sec )
 		return;
 
-	watch(c);
+	watch(c, c$duration);
 
 	local rec = record_so_far(c);
 
 	if ( hook Metatap::filter(rec) )
 		{
 		++counters$partials;
-		add_row(rec);
+		add_rows(vector(rec));
 		}
 	}

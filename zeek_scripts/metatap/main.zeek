@@ -61,8 +61,9 @@ export {
 	## How many flows are held back at most during that time.
 	const start_hold_flows: count = 16384 &redef;
 
-	## How long a summary of DNS, HTTP, TLS or SSH is kept for a connection
-	## that Zeek no longer knows and never logged.
+	## How long a summary of DNS, HTTP, TLS or SSH is kept at least for a
+	## connection that Zeek no longer knows and never logged; at most three
+	## times as long.
 	const summary_timeout: interval = 10min &redef;
 
 	## A hook to keep connections from being exported: ``break`` in it. It is

@@ -67,11 +67,13 @@ export {
 
 	## All of them.
 	type Summary: record {
-		id:   conn_id;
-		dns:  DNSSummary  &optional;
-		http: HTTPSummary &optional;
-		ssl:  SSLSummary  &optional;
-		ssh:  SSHSummary  &optional;
+		id:    conn_id;
+		dns:   DNSSummary  &optional;
+		http:  HTTPSummary &optional;
+		ssl:   SSLSummary  &optional;
+		ssh:   SSHSummary  &optional;
+		## Set once Zeek no longer knows the connection.
+		ended: bool        &optional;
 	};
 }
 
@@ -92,9 +94,19 @@ const NXDOMAIN = 3;
 
 function expire_summary(t: table[string] of Summary, uid: string): interval
 	{
+	local s = t[uid];
+
 	# A line logged early in a long connection waits as long as it lives.
-	if ( connection_exists(t[uid]$id) )
+	if ( connection_exists(s$id) )
 		return summary_timeout;
+
+	# One that just ended may not have been taken in yet: that is at most a flush
+	# interval later.
+	if ( ! s?$ended )
+		{
+		s$ended = T;
+		return summary_timeout + flush_interval;
+		}
 
 	++counters$orphans;
 	return 0sec;
@@ -103,19 +115,12 @@ function expire_summary(t: table[string] of Summary, uid: string): interval
 global summaries: table[string] of Summary = table()
 	&create_expire=summary_timeout &expire_func=expire_summary;
 
-function summary(uid: string, id: conn_id): Summary
-	{
-	if ( uid in summaries )
-		return summaries[uid];
-
-	local s = Summary($id=id);
-	summaries[uid] = s;
-	return s;
-	}
-
 event DNS::log_dns(rec: DNS::Info)
 	{
-	local s = summary(rec$uid, rec$id);
+	if ( rec$uid !in summaries )
+		summaries[rec$uid] = Summary($id=rec$id);
+
+	local s = summaries[rec$uid];
 
 	if ( ! s?$dns )
 		s$dns = DNSSummary();
@@ -155,7 +160,10 @@ event DNS::log_dns(rec: DNS::Info)
 
 event HTTP::log_http(rec: HTTP::Info)
 	{
-	local s = summary(rec$uid, rec$id);
+	if ( rec$uid !in summaries )
+		summaries[rec$uid] = Summary($id=rec$id);
+
+	local s = summaries[rec$uid];
 
 	if ( ! s?$http )
 		s$http = HTTPSummary();
@@ -213,7 +221,10 @@ event SSL::log_ssl(rec: SSL::Info)
 	if ( rec?$cert_chain_fps )
 		l$certs = |rec$cert_chain_fps|;
 
-	summary(rec$uid, rec$id)$ssl = l;
+	if ( rec$uid !in summaries )
+		summaries[rec$uid] = Summary($id=rec$id);
+
+	summaries[rec$uid]$ssl = l;
 	}
 
 event SSH::log_ssh(rec: SSH::Info)
@@ -229,5 +240,8 @@ event SSH::log_ssh(rec: SSH::Info)
 	if ( rec?$server )
 		h$server = rec$server;
 
-	summary(rec$uid, rec$id)$ssh = h;
+	if ( rec$uid !in summaries )
+		summaries[rec$uid] = Summary($id=rec$id);
+
+	summaries[rec$uid]$ssh = h;
 	}

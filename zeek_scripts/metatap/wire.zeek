@@ -3,7 +3,7 @@
 ##! A batch is a record of column vectors for each log, in the order of the
 ##! contract. The texts of a column are joined in one string, beside it is each
 ##! one's length in bytes. *flags* says which optional values are there and
-##! holds the booleans; the bits are in :doc:`columns.zeek`.
+##! holds the booleans; the bits are in :doc:`batch.zeek`.
 
 @load ./main
 
