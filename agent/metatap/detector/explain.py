@@ -47,9 +47,7 @@ def explain(detections: Detections, row: int, pack: int) -> Explanation:
     names = model.meta.features
     groups = feature_groups(names)
     median = model.typical
-    variants = np.repeat(flow, len(groups) + 1, axis=0)
-    for at, columns in enumerate(groups):
-        variants[at + 1, columns] = median[columns]
+    variants = occluded(names, flow[0], median)
     scores, embedding = model.score(variants, rules.heads)
     # A variant may be a flow that a classifier has no probabilities for: it tells nothing.
     moved = np.nan_to_num(scores[0, pack] - scores[1:, pack], nan=0.0)
@@ -160,6 +158,30 @@ def feature_groups(names: tuple[str, ...]) -> tuple[list[int], ...]:
     for at, name in enumerate(names):
         groups.setdefault(_family(FEATURES[INDEX[name]]), []).append(at)
     return tuple(groups.values())
+
+
+@lru_cache(maxsize=4)
+def _members(names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+    """bool [1 + groups, F], the columns of each group; the first row is of none."""
+    groups = feature_groups(names)
+    members = np.zeros((len(groups) + 1, len(names)), np.bool_)
+    for at, columns in enumerate(groups):
+        members[at + 1, columns] = True
+    return members
+
+
+def occluded(names: tuple[str, ...], flow: FloatArray, usual: FloatArray) -> FloatArray:
+    """The flow as it is, then without each of its `feature_groups`.
+
+    Args:
+        names: Of the F features.
+        flow: float32 [F].
+        usual: float32 [F], what stands in.
+
+    Returns:
+        float32 [1 + groups, F].
+    """
+    return np.where(_members(names), usual, flow)
 
 
 def _family(feature: Feature) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metatap.detector import Model, Ready, make_ready
-from metatap.detector.explain import feature_groups, number_text, standing_out
+from metatap.detector.explain import feature_groups, number_text, occluded, standing_out
 from metatap.features.table import FEATURES, INDEX, Feature, Scale
 from metatap.offline.uids import uid_texts
 from metatap.packs import Pack
@@ -105,10 +105,7 @@ def differences(model: Model, ready: Ready, row: int) -> list[str]:
     groups = feature_groups(names)
     own = ready.examples[row]
     usual = _usual(names, np.delete(ready.examples, row, axis=0), groups)
-    variants = np.repeat(own[None], len(groups) + 1, axis=0)
-    for at, columns in enumerate(groups):
-        variants[at + 1, columns] = usual[columns]
-    scores = model.score(variants, model.stack([ready.others[row]]))[0][:, 0]
+    scores = model.score(occluded(names, own, usual), model.stack([ready.others[row]]))[0][:, 0]
     gain = scores[1:] - scores[0]
     strongest = [at for at in np.argsort(-gain).tolist() if gain[at] > 0.0][:DIFFERENCES]
     return [_text(names, groups[at], own, usual) for at in strongest]
