@@ -11,6 +11,9 @@ values left out, and must end with the same columns:
 - **polars** `read_ndjson` and **pyarrow** `json.read_json`, each with the schema given, both held
   to one thread. They end with their own columns, nothing more is asked of them.
 
+The decoder is timed twice: one message after the other without a compiler, and as the agent reads
+them, joined to batches of 4096 flows, with the compiled twin if it is there (extra `fast`).
+
 All run on one core in the same process and in turns of 4096 flows, the same ones each turn, drawn
 from recorded ones (`benchmarks.traffic`).
 """
@@ -33,8 +36,9 @@ from benchmarks.timing import Spread, in_turns, timed
 from benchmarks.traffic import Traffic
 from metatap.flow import COLUMNS, ColumnSpec, FlowBatch, Kind, to_row
 from metatap.sources.encode import flows_message
+from metatap.sources.joining import joiner
 from metatap.sources.messages import Header
-from metatap.sources.zeek_wire import Flows, decode
+from metatap.sources.zeek_wire import Flows, FlowsMessage, decode, open_message
 
 TARGET = 8.0
 """Times as fast as orjson → NumPy, at least."""
@@ -117,11 +121,12 @@ def measure(given: Options) -> Report:
     info: Info = {}
     for size in given.rows:
         times, flows = _times(size, given)
-        ours = times.pop("metatap")
+        ours, joined = times.pop("metatap"), times.pop("metatap joined")
         label = f"{size:,} flows a message"
         ratio = Spread.ratio(times["orjson → NumPy"], ours)
         rows.append(Row.of(f"decode / orjson → NumPy, flows/s, {label}", ratio, target=TARGET))
         info[f"decode, ns a flow, {label}"] = Spread.of(ours).median / flows * 1e9
+        info[f"decode joined, ns a flow, {label}"] = Spread.of(joined).median / flows * 1e9
         for name, other in times.items():
             info[f"decode / {name}, {label}"] = Spread.ratio(other, ours).median
     return Report(tuple(rows), info)
@@ -140,6 +145,16 @@ def _times(rows: int, given: Options) -> tuple[dict[str, list[float]], int]:
     schema, parsing = _polars_schema(), _arrow_options()
     read = pyarrow.json.ReadOptions(use_threads=False, block_size=max(map(len, texts)) + 1)
 
+    into = joiner()("bench", TURN)
+
+    def join() -> None:
+        for parts in messages:
+            message = open_message(parts)
+            if isinstance(message, FlowsMessage):
+                into.read(message)
+                into.keep()
+        into.take()
+
     def polars() -> None:
         for text in texts:
             pl.read_ndjson(io.BytesIO(text), schema=schema)
@@ -150,6 +165,7 @@ def _times(rows: int, given: Options) -> tuple[dict[str, list[float]], int]:
 
     jobs = {
         "metatap": lambda: timed(lambda: [decode(parts) for parts in messages]),
+        "metatap joined": lambda: timed(join),
         "orjson → NumPy": lambda: timed(lambda: [orjson_numpy(text) for text in texts]),
         "polars read_ndjson": lambda: timed(polars),
         "pyarrow read_json": lambda: timed(arrow),

@@ -1,7 +1,8 @@
 """Where flows come from.
 
-In: what a Zeek says, over a socket, in a recording or in its logs. Out:
-`FlowBatch`es of n flows, one column per schema entry, strings as views of the message they came in.
+In: what a Zeek says, over a socket, in a recording or in its logs. Out: `FlowBatch`es of n flows,
+one column per schema entry, strings as views of the message they came in, or joined where a batch
+is of several.
 
 Dropped, and counted under these names:
 

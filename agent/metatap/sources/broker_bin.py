@@ -102,9 +102,10 @@ class Reader:
         """Bytes not yet read."""
         return self._size - self.at
 
-    def array(self) -> U8Array:
-        """The payload, a view: uint8."""
-        return np.frombuffer(self._data, _U8)
+    @property
+    def payload(self) -> memoryview:
+        """All bytes, of format `B`."""
+        return self._data
 
     def starts_with(self, expected: bytes) -> bool:
         """Whether the next bytes are these; if so the cursor moves behind them."""

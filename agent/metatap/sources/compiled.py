@@ -1,7 +1,7 @@
 """The loop of the compiled decoder: numba compiles it when this is imported, in seconds.
 
-One pass over a group's bytes: each tag and length is compared before it is believed. Whatever is
-not as it must be ends the pass, and the reference reads the group again and says what is wrong.
+One pass over a message's groups: each tag and length is compared before it is believed. Whatever is
+not as it must be ends the pass, and the reference reads the message again and says what is wrong.
 """
 
 # ruff: noqa: C901, PLR0911, PLR0912, PLR0915, PLR0917 - one pass, one loop; arrays one by one
@@ -16,12 +16,9 @@ import numpy as np
 
 from metatap.compiling import OPTIONS, entry
 from metatap.flow.schema import STRING_MAX_BYTES
+from metatap.sources import wire_slots as slots
 from metatap.sources.broker_bin import ADDR, PORT, STRING, VECTOR, WORD
 
-WORDS, TEXT, ADDRESSES, PORTS = range(4)
-"""Kinds of fields."""
-
-_ADDRESS, _PORT, _BYTES = 17, 4, 16
 _VARBYTE_MAX = 5
 _WRONG = -1
 
@@ -60,32 +57,6 @@ def _word(data: Any, at: Any) -> Any:
 
 
 @_inner
-def _dense(data: Any, tag: Any, out: Any) -> Any:
-    """Values of one vector without its head into out [n]; whether each has the tag."""
-    sound = True
-    at = np.uint64(0)
-    for row in range(len(out)):
-        sound &= data[at] == tag
-        out[row] = _word(data, at + np.uint64(1))
-        at += np.uint64(WORD)
-    return sound
-
-
-@_inner
-def _sparse(data: Any, tag: Any, index: Any, out: Any) -> Any:
-    """As `_dense`, to the rows at index [k]; other rows become 0."""
-    sound = True
-    at = np.uint64(0)
-    for row in range(len(out)):
-        out[row] = np.uint64(0)
-    for row in index:
-        sound &= data[at] == tag
-        out[row] = _word(data, at + np.uint64(1))
-        at += np.uint64(WORD)
-    return sound
-
-
-@_inner
 def _rows(data: Any, tag: Any, rows: Any, index: Any) -> Any:
     """Row numbers; whether they increase and stay below `rows`."""
     last = np.int64(-1)
@@ -103,163 +74,238 @@ def _rows(data: Any, tag: Any, rows: Any, index: Any) -> Any:
 
 
 @_inner
+def _words(data: Any, tag: Any, index: Any, out: Any) -> Any:
+    """Values of one vector without its head to the rows at index [k]; whether each has the tag."""
+    sound = True
+    at = np.uint64(0)
+    for row in index:
+        sound &= data[at] == tag
+        out[row] = _word(data, at + np.uint64(1))
+        at += np.uint64(WORD)
+    return sound
+
+
+@_inner
 def _addresses(data: Any, out: Any) -> Any:
     sound = True
     for row in range(len(out)):
-        at = np.uint64(row * _ADDRESS)
+        at = np.uint64(row * slots.ADDRESS)
         sound &= data[at] == ADDR
-        for byte in range(_BYTES):
+        for byte in range(slots.ADDRESS - 1):
             out[row, byte] = data[at + np.uint64(1 + byte)]
     return sound
 
 
 @_inner
-def _ports(data: Any, numbers: Any, protocols: Any) -> Any:
+def _ports(data: Any, numbers: Any) -> Any:
     sound = True
     for row in range(len(numbers)):
-        at = np.uint64(row * _PORT)
+        at = np.uint64(row * slots.PORT)
         sound &= data[at] == PORT
         high, low = data[at + np.uint64(1)], data[at + np.uint64(2)]
         numbers[row] = (np.uint16(high) << np.uint16(8)) | np.uint16(low)
-        protocols[row] = data[at + np.uint64(3)]
     return sound
 
 
 @_inner
-def _lengths(lengths: Any, offsets: Any, there: Any) -> Any:
-    """Offsets of strings [n + 1], and whether each is there; the bytes in all, −1 if one is long.
-
-    The second result tells whether all are there.
-    """
-    offsets[0] = total = np.int64(0)
-    longest = np.uint64(0)
-    every = True
-    for row in range(len(lengths)):
-        length = lengths[row]
-        longest = max(longest, length)
-        total += np.int64(length & np.uint64(0xFFFF))
-        offsets[row + 1] = total
-        there[row] = length > 0
-        every &= length > 0
-    return (_WRONG if longest > STRING_MAX_BYTES else total), every
+def _protocols(data: Any, kinds: Any, codes: Any, known: Any) -> Any:
+    """The protocol bytes of ports; how many are below `kinds`."""
+    count = 0
+    for row in range(len(codes)):
+        code = data[np.uint64(row * slots.PORT + 3)]
+        codes[row] = code
+        known[row] = code < kinds
+        count += code < kinds
+    return count
 
 
 @_inner
-def _bits(flags: Any, mask: Any, out: Any) -> None:
+def _offsets(data: Any, tag: Any, index: Any, total: Any, ends: Any, there: Any) -> Any:
+    """Lengths of the strings of the rows at index [k] → ends [n]; other rows have none.
+
+    Returns:
+        `total` and the bytes of these strings, −1 where a tag is wrong or a string too long; how
+        many strings are not empty.
+    """
+    sound, longest, count, done = True, np.uint64(0), 0, 0
+    at = np.uint64(0)
+    for row in index:
+        while done < row:
+            ends[done], there[done] = total, False
+            done += 1
+        sound &= data[at] == tag
+        length = _word(data, at + np.uint64(1))
+        longest = max(longest, length)
+        total += np.int64(length & np.uint64(0xFFFF))
+        ends[row], there[row] = total, length > 0
+        count += length > 0
+        done = row + 1
+        at += np.uint64(WORD)
+    ends[done:] = total
+    there[done:] = False
+    return (total if sound and longest <= STRING_MAX_BYTES else _WRONG), count
+
+
+@_inner
+def _codes(text: Any, keys: Any, offsets: Any, codes: Any, known: Any) -> Any:
+    """Codes of an enumeration's words [n], joined in `text`, eight bytes at least behind the last.
+
+    `keys` are the vocabulary. Returns how many are known, and how many are neither that nor empty.
+    """
+    count, foreign = 0, 0
+    for row in range(len(codes)):
+        length = offsets[row + 1] - offsets[row]
+        found, code = False, 0
+        if 0 < length <= slots.KEY_BYTES:
+            key = _word(text, np.uint64(offsets[row] - offsets[0])) >> np.uint64(64 - 8 * length)
+            key |= np.uint64(length) << np.uint64(56)
+            for at in range(len(keys)):
+                if keys[at] == key:
+                    found, code = True, at
+                    break
+        codes[row], known[row] = code, found
+        count += found
+        foreign += (length > 0) & (not found)
+    return count, foreign
+
+
+@_inner
+def _bits(flags: Any, mask: Any, out: Any) -> Any:
+    count = 0
     for row in range(len(flags)):
-        out[row] = (flags[row] & mask) != 0
+        bit = (flags[row] & mask) != 0
+        out[row] = bit
+        count += bit
+    return count
 
 
 @entry(
     numba.intp(
-        _array(numba.uint8, read=True), numba.intp, numba.boolean,
-        _array(numba.uint8, read=True), _array(numba.uint8, read=True),
-        _array(numba.int64, read=True), _array(numba.uint64, 2, read=True),
-        _array(numba.uint64, 2), _array(numba.int64, 2), _array(numba.boolean, 2),
-        _array(numba.int64, 2), _array(numba.uint8, 3), _array(numba.uint16, 2),
-        _array(numba.uint8, 2), _array(numba.boolean), _array(numba.boolean, 3),
-        _array(numba.uint64),
+        _array(numba.uint8, read=True), numba.intp, numba.intp, numba.intp,
+        _array(numba.int64, 2, read=True), _array(numba.uint64, read=True),
+        _array(numba.uint64, read=True), _array(numba.uint64, 2), _array(numba.int64, 2),
+        _array(numba.uint8, 3), _array(numba.uint16, 2), _array(numba.uint8, 2),
+        _array(numba.boolean, 2), _array(numba.int64, 2), _array(numba.int64),
     )
 )  # fmt: skip
-def read_rows(
-    data: Any, at: Any, sparse: Any, kinds: Any, tags: Any, length_rows: Any, masks: Any,
-    words: Any, offsets: Any, there: Any, spans: Any, addresses: Any, ports: Any,
-    protocols: Any, member: Any, bits: Any, told: Any,
+def read_message(
+    data: Any, at: Any, start: Any, rows: Any, steps: Any, masks: Any, keys: Any, words: Any,
+    offsets: Any, addresses: Any, ports: Any, codes: Any, bits: Any, state: Any, told: Any,
 ) -> Any:  # fmt: skip
-    """One group's record of k entries, at the rows of a batch of n.
+    """The groups of a message of n flows, to the rows from `start` on of buffers of more flows.
+
+    Where no flow of the message has a group, nothing is filled of that group: its rows are when it
+    comes again, or by who takes the columns.
 
     Args:
         data: uint8, the message.
-        at: Where the record starts.
-        sparse: Whether the first field tells which rows the entries are.
-        kinds: uint8 [fields], see `WORDS`.
-        tags: uint8 [fields], tag of the elements.
-        length_rows: int64 [s], which rows of `words` are the lengths of the s strings.
-        masks: uint64 [c, 2], bits in the flags of c columns: present, value.
-        words: uint64 [w, n], filled: eight-byte fields, 0 where a row has no entry.
-        offsets: int64 [s, n + 1], filled.
-        there: bool [s, n], filled: strings that are not empty.
-        spans: int64 [s, 3], filled: where the bytes start and end, whether all are there.
-        addresses: uint8 [a, n, 16], filled.
-        ports: uint16 [p, n], filled.
-        protocols: uint8 [p, n], filled.
-        member: bool [n], filled: rows with an entry, of a sparse group.
-        bits: bool [2, c, n], filled: the bits of `masks` that some entry has.
-        told: uint64 [3], filled: k, flags that some entry has, flags that every entry has.
+        at: Where the first group starts.
+        start: Flows in the buffers.
+        rows: Flows of the message, n; start + n are no more than the buffers hold, c.
+        steps: int64 [steps, 8], what comes: see `wire_slots.Slots`.
+        masks: uint64 [m], see there.
+        keys: uint64 [v], see there.
+        words: uint64 [w, c], filled: eight-byte values, 0 where a flow has no entry.
+        offsets: int64 [s, c + 1], filled: of the strings, over all messages.
+        addresses: uint8 [a, c, 16], filled.
+        ports: uint16 [p, c], filled.
+        codes: uint8 [e, c], filled.
+        bits: bool [b, c], filled.
+        state: int64 [2, b + s + g]: how many are true in each row of `bits`, bytes of each row of
+            `offsets`, rows filled of each group. Row 0 is how it was, row 1 is filled: how it is
+            with this message.
+        told: int64 [2 s + e], filled: where the bytes of each string column start and end in the
+            message, values of each enumeration that are not in its vocabulary.
 
     Returns:
-        Where the record ends; −1 where it is not as it must be.
+        Where the last group ends; −1 where something is not as it must be.
     """
-    rows = words.shape[1]
-    at, found = _size(data, at, VECTOR)
-    if at < 0 or found != len(kinds):
-        return _WRONG
-    size = rows
-    index = np.empty(rows if sparse else 0, np.intp)
-    word = text = address = port = 0
-    for field in range(len(kinds)):
-        kind = kinds[field]
-        at, found = _size(data, at, STRING if kind == TEXT else VECTOR)
+    stop, group, member = start + rows, 0, 0
+    first_total, first_group, first_code = len(bits), len(bits) + len(offsets), 2 * len(offsets)
+    now = state[1]
+    for place in range(len(now)):
+        now[place] = state[0, place]
+    told[first_code:] = 0
+    flags, places = np.empty(rows, np.uint64), np.arange(rows)
+    size, begin, index = rows, start, places
+    for number in range(len(steps)):
+        step = steps[number]
+        kind, tag, slot = step[0], step[1], step[2]
+        at, found = _size(data, at, STRING if kind == slots.TEXT else VECTOR)
         if at < 0:
             return _WRONG
-        if field == 0 and sparse:
+        if kind == slots.RECORD:
+            if found != step[1]:
+                return _WRONG
+            group, member = first_group + slot, step[3]
+            continue
+        if kind == slots.ROWS:
             if found > rows:
                 return _WRONG
-            size = found
-            index = index[:size]
-        width = WORD
-        if kind == TEXT:
-            width = 1
-        elif kind == ADDRESSES:
-            width = _ADDRESS
-        elif kind == PORTS:
-            width = _PORT
-        if (kind != TEXT and found != size) or found > (len(data) - at) // width:
+            size, index = found, places[:found]
+        elif kind != slots.TEXT and found != size:
+            return _WRONG
+        width = step[slots.STEP - 1]
+        if found > (len(data) - at) // width:
             return _WRONG
         part = data[at : at + found * width]
-        if kind == TEXT:
-            spans[text, 0], spans[text, 1] = at, at + found
-            text += 1
-        elif kind == ADDRESSES:
-            if not _addresses(part, addresses[address]):
-                return _WRONG
-            address += 1
-        elif kind == PORTS:
-            if not _ports(part, ports[port], protocols[port]):
-                return _WRONG
-            port += 1
-        else:
-            if field == 0 and sparse:
-                sound = _rows(part, tags[field], rows, index)
-            elif size < rows:
-                sound = _sparse(part, tags[field], index, words[word])
-            else:
-                sound = _dense(part, tags[field], words[word])
-            if not sound:
-                return _WRONG
-            word += 1
         at += found * width
-    for text in range(len(length_rows)):
-        total, every = _lengths(words[length_rows[text]], offsets[text], there[text])
-        if total != spans[text, 1] - spans[text, 0]:
-            return _WRONG
-        spans[text, 2] = every
-    flags = words[len(words) - 1]
-    some, every_bit = np.uint64(0), ~np.uint64(0)
-    if sparse and size < rows:
-        for row in range(rows):
-            member[row] = False
-        for row in index:
-            member[row] = True
-            some |= flags[row]
-            every_bit &= flags[row]
-    else:
-        for row in range(rows):
-            some |= flags[row]
-            every_bit &= flags[row]
-    told[0], told[1], told[2] = size, some, every_bit
-    for column in range(len(masks)):
-        for which in range(2):
-            if masks[column, which] & some or (which and masks[column, which]):
-                _bits(flags, masks[column, which], bits[which, column])
+        if kind == slots.TEXT:
+            told[2 * slot], told[2 * slot + 1] = at - found, at
+        elif not size:
+            if kind == slots.SIZES and told[2 * slot] < told[2 * slot + 1]:
+                return _WRONG
+        elif kind == slots.ROWS:
+            if not _rows(part, tag, rows, index):
+                return _WRONG
+            # From the last rows on that were filled of this group.
+            begin, now[group] = now[group], stop
+            bits[member, begin:stop] = False
+            for row in index:
+                bits[member, start + row] = True
+            now[member] += size
+        elif kind == slots.WORDS:
+            line = words[slot]
+            line[begin : start if size == rows else stop] = 0
+            if not _words(part, tag, index, line[start:stop]):
+                return _WRONG
+        elif kind == slots.SIZES:
+            bit, code, total = step[3], step[4], now[first_total + slot]
+            line, there = offsets[slot], bits[bit]
+            line[begin : start + 1] = total
+            there[begin:start] = False
+            end, count = _offsets(
+                part, tag, index, total, line[start + 1 : stop + 1], there[start:stop]
+            )
+            if end < 0 or end - total != told[2 * slot + 1] - told[2 * slot]:
+                return _WRONG
+            if code != slots.NONE:
+                # This vector lies behind the text: there are eight bytes behind each word.
+                count, told[first_code + code] = _codes(
+                    data[told[2 * slot] :], keys[step[5] : step[6]], line[start : stop + 1],
+                    codes[code, start:stop], there[start:stop],
+                )  # fmt: skip
+            now[bit] += count
+            now[first_total + slot] = end
+        elif kind == slots.ADDRESSES:
+            if not _addresses(part, addresses[slot, start:stop]):
+                return _WRONG
+        elif kind == slots.PORTS:
+            if not _ports(part, ports[slot, start:stop]):
+                return _WRONG
+            bit, code = step[3], step[4]
+            if code != slots.NONE:
+                known = bits[bit, start:stop]
+                count = _protocols(part, step[5], codes[code, start:stop], known)
+                told[first_code + code] = rows - count
+                now[bit] += count
+        elif kind == slots.BITS:
+            if size < rows:
+                flags[:] = 0
+            if not _words(part, tag, index, flags):
+                return _WRONG
+            for place in range(slot, step[3]):
+                bit = step[4] + place - slot
+                bits[bit, begin:start] = False
+                now[bit] += _bits(flags, masks[place], bits[bit, start:stop])
     return at

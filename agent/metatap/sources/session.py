@@ -14,9 +14,9 @@ import structlog
 
 from metatap.counters import Counters
 from metatap.errors import WireError
-from metatap.flow import FlowBatch, concat
+from metatap.flow import FlowBatch
 from metatap.sources.broker_bin import Buffer
-from metatap.sources.group_reader import group_reader
+from metatap.sources.joining import joiner
 from metatap.sources.messages import NAME_MAX_BYTES, Header, Hello
 from metatap.sources.nodes import SourceStatus
 from metatap.sources.options import WireOptions
@@ -52,12 +52,14 @@ class WireSession:
             source: Kind of the source, for the batches' origin.
             options: See there.
             joined_at: See `SequenceTracker`.
-            compiled: Whether groups are read by the compiled twin, see `group_reader`.
+            compiled: Whether messages are read by the compiled twin, see `joiner`.
 
         Raises:
             ImportError: `compiled` is asked for and the twin is not there or does it wrong.
         """
-        self._read_group = group_reader(compiled=compiled)
+        make = joiner(compiled=compiled)
+        self._joined = make(source, options.batch_rows)
+        self._next = make(source, options.batch_rows)
         self.flows = Counters()
         self.messages = Counters()
         self.unknown_values: dict[str, int] = {}
@@ -94,7 +96,8 @@ class WireSession:
                 self._say_lost(message.node, self._lost() - lost, now)
                 return
             header = message.header
-            decoded = message.decode(self._source, self._read_group) if decode else None
+            into = self._joined if self._fits(header.rows) else self._next
+            unknown = into.read(message) if decode else {}
             new = self._tracker.batch(header, now)
         except WireError as error:
             self.skip(error, parts, now, header)
@@ -105,14 +108,22 @@ class WireSession:
             return
         self.messages.passes(1)
         self._say_lost(header.node, self._lost() - lost, now, header.batch)
-        if decoded is None:
+        if not decode:
             return
-        for column, rows in decoded.unknown.items():
+        for column, rows in unknown.items():
             self.unknown_values[column] = self.unknown_values.get(column, 0) + rows
             self._warn("value_unknown", column, now, node=header.node, column=column, flows=rows)
         if header.rows:
-            self._waiting.append(decoded.batch)
+            if into is self._next:
+                self._waiting.append(self._joined.take())
+                self._joined, self._next = self._next, self._joined
+            self._joined.keep()
             self._waiting_rows += header.rows
+
+    def _fits(self, rows: int) -> bool:
+        """Whether so many flows more belong to the same batch as the last ones."""
+        joined = self._joined.rows
+        return not joined or joined + rows <= self._options.batch_rows
 
     def skip(
         self, error: WireError, parts: Sequence[Buffer], now: float, header: Header | None = None
@@ -132,7 +143,7 @@ class WireSession:
     @property
     def waiting(self) -> bool:
         """Whether decoded batches wait to be taken."""
-        return bool(self._waiting)
+        return self._waiting_rows > 0
 
     def full(self) -> bool:
         """Whether the next batch is complete: one message, or `batch_rows` flows."""
@@ -140,20 +151,18 @@ class WireSession:
 
     def take(self) -> FlowBatch | None:
         """The next batch, None if there is none: one message's, or as many as `batch_rows` says."""
-        if not self._waiting:
+        if not self._waiting_rows:
             return None
-        parts = [self._waiting.popleft()]
-        rows = parts[0].rows
-        while self._waiting and rows + self._waiting[0].rows <= self._options.batch_rows:
-            parts.append(self._waiting.popleft())
-            rows += parts[-1].rows
-        self._waiting_rows -= rows
-        return concat(parts)
+        batch = self._waiting.popleft() if self._waiting else self._joined.take()
+        self._waiting_rows -= batch.rows
+        return batch
 
     def discard(self, reason: str) -> int:
         """Drop the decoded batches that wait to be taken; the number of their flows."""
         rows = self._waiting_rows
         self._waiting.clear()
+        if self._joined.rows:
+            self._joined.take()
         self._waiting_rows = 0
         return self._drop(rows, reason)
 

@@ -9,7 +9,7 @@ with the field and one of the names in `REASONS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from metatap.errors import WireError
@@ -36,9 +36,6 @@ REASONS: dict[str, str] = {
     "range": "A number is out of its bounds.",
 }
 """Reasons for which a wire message is skipped."""
-
-ReadGroup = Callable[[Reader, Group, int, dict[str, Column], dict[str, int]], None]
-"""Reads one group's record, see `wire_columns.read_group`."""
 
 _METADATA_MAX = 64
 """Values in the metadata that Zeek may append to an event; it is not read."""
@@ -75,25 +72,50 @@ class FlowsMessage:
     _metadata: bool
     _done: bool = field(default=False)
 
-    def decode(self, source: str = "", read: ReadGroup = read_group) -> Flows:
-        """The columns; callable once.
+    @property
+    def payload(self) -> memoryview:
+        """The fourth part of the message."""
+        return self._reader.payload
 
-        Args:
-            source: Goes into the batch's `Origin`.
-            read: Reads a group: the reference or its compiled twin.
+    @property
+    def at(self) -> int:
+        """Where the payload has been read to: at first, where the first group starts."""
+        return self._reader.at
+
+    def origin(self, source: str) -> Origin:
+        """Where the flows came from, `source` being the kind of the source."""
+        return Origin(source, self.header.node, self.header.batch)
+
+    def finish(self, at: int) -> None:
+        """Check what lies behind the groups, which end at `at`; callable once.
 
         Raises:
             WireError: the message breaks the contract.
         """
+        self._once()
+        self._reader.at = at
+        _finish(self._reader, self._metadata, "flows")
+
+    def decode(self, source: str = "") -> Flows:
+        """The columns; callable once.
+
+        Args:
+            source: Goes into the batch's `Origin`.
+
+        Raises:
+            WireError: the message breaks the contract.
+        """
+        self._once()
+        header, columns, unknown = self.header, dict[str, Column](), dict[str, int]()
+        for group in Group:
+            read_group(self._reader, group, header.rows, columns, unknown)
+        _finish(self._reader, self._metadata, "flows")
+        return Flows(header, FlowBatch(header.rows, columns, self.origin(source)), unknown)
+
+    def _once(self) -> None:
         if self._done:
             raise RuntimeError("a message is decoded once")
         self._done = True
-        header, columns, unknown = self.header, dict[str, Column](), dict[str, int]()
-        for group in Group:
-            read(self._reader, group, header.rows, columns, unknown)
-        _finish(self._reader, self._metadata, "flows")
-        origin = Origin(source, header.node, header.batch)
-        return Flows(header, FlowBatch(header.rows, columns, origin), unknown)
 
 
 def open_message(

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from metatap.sources import WireOptions, flows_message
 from metatap.sources.session import WireSession
+from tests.agent.context.streams import BACKENDS
 from tests.agent.flow.samples import flow, plain, uids
 from tests.agent.sources.samples import Parts, Zeek, damaged, stream, uid
 
@@ -193,6 +196,91 @@ def test_small_batches_are_joined_up_to_batch_rows() -> None:
         found.append(batch)
     assert [batch.rows for batch in found] == [8, 4, 30, 1]
     assert [name for batch in found for name in uids(batch)] == [uid(at) for at in range(43)]
+
+
+BETWEEN = ("too_short", "too_long", "duplicate")
+
+
+@pytest.mark.parametrize("compiled", BACKENDS)
+@pytest.mark.parametrize("between", BETWEEN)
+def test_what_is_dropped_does_not_part_a_batch(between: str, compiled: bool) -> None:
+    """Even where its flows would not have fitted in: those before and after it are joined."""
+    receiver = WireSession(
+        "test", WireOptions(join_s=0, batch_rows=10), joined_at=0.0, compiled=compiled
+    )
+    zeek = Zeek()
+    first = zeek.batch(8)
+    bad = first if between == "duplicate" else dict(damaged(zeek.batch(5)))[between]
+    feed(receiver, [first, bad, zeek.batch(2), zeek.batch(3)])
+    assert receiver.messages.dropped == {between: 1}
+    batches = [receiver.take(), receiver.take(), receiver.take()]
+    assert [batch and batch.rows for batch in batches] == [10, 3, None]
+    assert [batch.origin.batch for batch in batches if batch] == [0, 3 - (between == "duplicate")]
+
+
+@pytest.mark.parametrize("compiled", BACKENDS)
+@settings(max_examples=60)
+@given(
+    st.integers(0, 12),
+    st.lists(
+        st.tuples(st.sampled_from(["batch", "take", *BETWEEN]), st.integers(1, 9), st.booleans()),
+        max_size=40,
+    ),
+)
+def test_which_messages_are_joined(
+    compiled: bool, batch_rows: int, events: list[tuple[str, int, bool]]
+) -> None:
+    """From the oldest on, of whatever node, as many as fit into `batch_rows`; one at least."""
+    options = WireOptions(join_s=0, batch_rows=batch_rows)
+    receiver = WireSession("test", options, joined_at=0.0, compiled=compiled)
+    zeeks, waiting = (Zeek(), Zeek(node="other")), list[tuple[str, int, list[bytes | None]]]()
+
+    def check_take() -> None:
+        batch = receiver.take()
+        if not waiting:
+            assert batch is None
+            return
+        node, number, expected = waiting.pop(0)
+        while waiting and len(expected) + len(waiting[0][2]) <= batch_rows:
+            expected += waiting.pop(0)[2]
+        assert batch is not None
+        assert (batch.origin.node, batch.origin.batch) == (node, number)
+        assert uids(batch) == expected
+
+    for event, rows, other in events:
+        zeek = zeeks[other]
+        if event == "take":
+            check_take()
+            continue
+        number, start = zeek.batches.get(0, 0), zeek.flows.get(0, 0)
+        message = zeek.batch(rows)
+        if event in {"too_short", "too_long"}:
+            message = dict(damaged(message))[event]
+        else:
+            waiting.append((zeek.node, number, [uid(start + at) for at in range(rows)]))
+        feed(receiver, [message, message] if event == "duplicate" else [message])
+        assert receiver.waiting is bool(waiting)
+        total = sum(len(names) for *_, names in waiting)
+        assert receiver.full() is (total >= max(1, batch_rows))
+    while waiting:
+        check_take()
+    assert receiver.take() is None
+    assert receiver.flows.balanced
+
+
+@pytest.mark.parametrize("compiled", BACKENDS)
+def test_what_waits_can_be_discarded(compiled: bool) -> None:
+    """What is complete and what is not; afterwards the session reads on."""
+    options = WireOptions(join_s=0, batch_rows=4)
+    receiver, zeek = WireSession("test", options, joined_at=0.0, compiled=compiled), Zeek()
+    feed(receiver, [zeek.batch(3), zeek.batch(3)])
+    assert receiver.discard("stopped") == 6
+    assert receiver.take() is None
+    feed(receiver, [zeek.batch(2)])
+    batch = receiver.take()
+    assert batch is not None
+    assert uids(batch) == [uid(6), uid(7)]
+    assert receiver.flows.dropped == {"stopped": 6}
 
 
 def test_a_batch_without_flows_is_read_and_not_passed_on() -> None:
