@@ -138,6 +138,9 @@ def open_socket(
     """A socket for messages of Zeek, its memory bounded as the options say; not attached yet."""
     socket = _socket(context, kind, address)
     socket.rcvhwm = options.rcvhwm
+    # Only subscriptions are sent here. ZeroMQ drops those above the mark, by default 1,000, without
+    # a word, and whoever wants every shard by its name has one more.
+    socket.sndhwm = 0
     socket.maxmsgsize = _FRAME_FACTOR * options.max_message_bytes
     return socket
 
