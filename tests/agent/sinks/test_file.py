@@ -12,7 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 from tests.agent.sinks.contract import check_sink
 
-from metatap.sinks import FileSink, backlog
+from metatap.packs import Severity
+from metatap.sinks import FileSink, FileTransport, Guarantee, Record, Sent, TransportError, backlog
 
 
 class Disk:
@@ -222,3 +223,101 @@ def test_an_unconfirmed_write_is_repeated(tmp_path: Path, monkeypatch: pytest.Mo
     sink.flush()
     assert path.read_bytes() == b"1\n1\n"
     assert sink.alerts.passed == 1
+
+
+def records(*texts: str) -> list[Record]:
+    """Records with these bodies."""
+    return [Record(text, 0, Severity.LOW, text.encode()) for text in texts]
+
+
+def test_a_transport_repairs_part_of_a_line_and_appends(tmp_path: Path) -> None:
+    """As the sink does; the folder is made."""
+    path = tmp_path / "new" / "a"
+    transport = FileTransport(path)
+    assert transport.guarantee is Guarantee.AT_LEAST_ONCE
+    assert transport.send(records("1", "2")) == Sent(2)
+    transport.close()
+    with path.open("ab") as file:
+        file.write(b"to")
+    assert transport.send(records("3")) == Sent(1)
+    transport.close()
+    assert path.read_bytes() == b"1\n2\nto\n3\n"
+    assert stat.S_IMODE(path.stat().st_mode) & 0o137 == 0
+
+
+def test_a_transport_follows_a_rotation_by_itself(tmp_path: Path) -> None:
+    """Moved away, deleted, replaced, copied and truncated: the path has what comes next."""
+    path, moved = tmp_path / "a", tmp_path / "a.1"
+    transport = FileTransport(path)
+    transport.send(records("1"))
+    path.rename(moved)
+    transport.send(records("2"))
+    assert (moved.read_bytes(), path.read_bytes()) == (b"1\n", b"2\n")
+    path.unlink()
+    transport.send(records("3"))
+    assert path.read_bytes() == b"3\n"
+    other = tmp_path / "other"
+    other.write_bytes(b"new\n")
+    other.rename(path)
+    transport.send(records("4"))
+    assert path.read_bytes() == b"new\n4\n"
+    os.truncate(path, 0)
+    transport.send(records("5"))
+    assert path.read_bytes() == b"5\n"
+    transport.reopen()
+    transport.send(records("6"))
+    transport.close()
+    transport.close()
+    assert path.read_bytes() == b"5\n6\n"
+
+
+def test_a_transport_says_what_a_full_disk_took(tmp_path: Path, disk: Disk) -> None:
+    """Whole lines are done; nothing is if not one fitted."""
+    path = tmp_path / "a"
+    transport = FileTransport(path)
+    three = records("first", "second", "third")
+    disk.room = 15
+    assert transport.send(three) == Sent(2)
+    with pytest.raises(TransportError, match=str(path)) as raised:
+        transport.send(three[2:])
+    assert raised.value.reason == "disk_full"
+    disk.room = None
+    assert transport.send(three[2:]) == Sent(1)
+    transport.close()
+    assert path.read_bytes() == b"first\nsecond\nth\nthird\n"
+    disk.room, disk.error = 0, errno.EIO
+    with pytest.raises(TransportError) as raised:
+        transport.send(three)
+    assert raised.value.reason == "write_failed"
+    transport.close()
+
+
+def test_a_transport_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the file each time and for its folder once; without the disk's word nothing is done."""
+    synced: list[bool] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda file: synced.append(stat.S_ISDIR(os.fstat(file).st_mode))
+    )
+    transport = FileTransport(tmp_path / "a")
+    transport.send(records("1"))
+    transport.send(records("2"))
+    assert synced == [False, True, False]
+
+    def fail(_file: int) -> None:
+        raise OSError(errno.EIO, "I/O error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(TransportError) as raised:
+        transport.send(records("3"))
+    assert raised.value.reason == "write_failed"
+    transport.close()
+
+
+def test_a_transport_takes_only_files(tmp_path: Path) -> None:
+    """No disk answers for a pipe."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    transport = FileTransport(path)
+    with pytest.raises(TransportError, match="no regular file"):
+        transport.send(records("1"))
+    transport.close()
