@@ -75,6 +75,15 @@ def set_aside(path: Path) -> Path:
     """
     aside = path.with_name(path.name + ASIDE)
     path.replace(aside)
-    for end in ("-wal", "-shm"):
-        path.with_name(path.name + end).unlink(missing_ok=True)
+    remove(path)
     return aside
+
+
+def remove(path: Path) -> None:
+    """Delete a database and its log, the log first: it must never be taken for another one's.
+
+    Raises:
+        OSError: a file can't be deleted.
+    """
+    for end in ("-wal", "-shm", ""):
+        path.with_name(path.name + end).unlink(missing_ok=True)
