@@ -12,3 +12,4 @@
 @load ./long
 @load ./endpoint
 @load ./lifecycle
+@load ./notice
