@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "Hold alerts and scores against labels: precision, recall, intervals.",
     "check": "Check configuration, model and packs; every fault with file and line.",
     "status": "Show what a running agent does: model, packs, lists, counters, faults.",
+    "top": "Watch a running agent: flows, drops, sinks and delays, again and again.",
     "rollback": "Return a running agent to the model it had before.",
     "packs": "Sign, verify, show, test and compare threat packs.",
     "alerts": "List the alerts of the past, the newest first.",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -46,10 +47,9 @@ def shard_lines(document: dict[str, Any]) -> Iterator[str]:
         if "error" in part:
             yield f"shard {part['shard']}: {part['error']}"
             continue
-        lost = sum(sum(c["dropped"].values()) for c in part["stages"].values())
         yield (
             f"shard {part['shard']}: process {part['pid']}, {part['flows']:,} flows, "
-            f"{part['alerts']:,} alert events, {lost:,} units dropped"
+            f"{part['alerts']:,} alert events, dropped: {_all_dropped(part)}"
         )
     if there:
         yield ""
@@ -74,6 +74,8 @@ def lines(document: dict[str, Any]) -> Iterator[str]:
     yield from _adaptation(document["adaptation"])
     yield from _reload(document)
     yield from _stages(document["stages"])
+    yield from _spool(document["spool"])
+    yield from _sinks(document["sinks"])
     for dropped in (document["state"] or {}).get("dropped", []):
         yield f"state dropped: {dropped}"
 
@@ -143,8 +145,46 @@ def _reload(document: dict[str, Any]) -> Iterator[str]:
 
 def _stages(stages: dict[str, Any]) -> Iterator[str]:
     for name, counts in stages.items():
-        dropped = ", ".join(f"{units:,} {why}" for why, units in counts["dropped"].items())
-        yield f"{name}: {counts['received']:,} received, dropped: {dropped or 'none'}"
+        yield f"{name}: {counts['received']:,} received, dropped: {_reasons(counts['dropped'])}"
+
+
+def _all_dropped(part: dict[str, Any]) -> str:
+    """What all stages and sinks of a process dropped, by reason."""
+    total: Counter[str] = Counter()
+    for counts in (*part["stages"].values(), *part["sinks"]):
+        total.update(counts["dropped"])
+    return _reasons(total)
+
+
+def _spool(spool: dict[str, Any] | None) -> Iterator[str]:
+    if spool is None:
+        return
+    failing = f", can't be written: {spool['failing']}" if spool["failing"] else ""
+    held = f", {spool['in_memory']:,} of them in memory alone" if spool["in_memory"] else ""
+    blocked = ", the pipeline waits for room" if spool["blocked"] else ""
+    yield (
+        f"spool: {spool['depth']:,} alerts wait{held}, the oldest for {spool['oldest_s']:,.1f} s, "
+        f"{spool['bytes'] / 2**20:,.1f} MiB{failing}{blocked}"
+    )
+    for name, alerts in spool["forgotten"].items():
+        yield f"  {name}: no longer configured, {alerts:,} alerts that waited for it given up"
+    for dropped in spool["set_aside"]:
+        yield f"  set aside: {dropped}"
+
+
+def _sinks(sinks: list[dict[str, Any]]) -> Iterator[str]:
+    for sink in sinks:
+        waits = f", the oldest for {sink['oldest_s']:,.1f} s" if sink["waiting"] else ""
+        again = f", {sink['resent']:,} sent again" if sink["resent"] else ""
+        yield (
+            f"{sink['name']}: {sink['received']:,} received, {sink['passed']:,} delivered, "
+            f"{sink['waiting']:,} waiting{waits}, {sink['filtered']:,} filtered, "
+            f"dropped: {_reasons(sink['dropped'])}, failed tries: {_reasons(sink['errors'])}{again}"
+        )
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{units:,} {why}" for why, units in counts.items()) or "none"
 
 
 def _first(reason: str) -> str:
