@@ -28,9 +28,11 @@ from metatap.runtime.agent import UNDRAINED
 from metatap.runtime.pipeline import MODEL_FAILED
 from metatap.runtime.reference import config_page, default_yaml
 from metatap.sources import logs, recording_file, zeek_wire
+from metatap.spool.reasons import REASONS as SPOOL_REASONS
 from metatap.state.history import NOT_WRITTEN
 from tests.agent.alerts.page import render as alerts_page
 from tests.agent.formats.page import render as formats_page
+from tests.agent.metrics.page import render as metrics_page
 
 ROOT = Path(__file__).parent.parent
 MADE = "<!-- Made by `make docs` from {}; edit that. -->\n"
@@ -276,6 +278,20 @@ _STAGES: tuple[tuple[str, str, dict[str, str]], ...] = (
         },
     ),
     (
+        "sinks (each)",
+        (
+            "`alerts_dropped`, `alert_unencodable`; `sink_failed` and `sink_recovered` (a receiver "
+            "is away and back), `spool_failed` and `spool_recovered` (the disk is), "
+            "`spool_blocked` (the spool is full and waits), `spool_sink_forgotten`, "
+            "`spool_set_aside` and `spool_place_corrupt` (damage), `delivery_failed`, "
+            "`delivery_stuck`, `alerts_left_in_spool` (at the end; they stay on the disk), "
+            "`sink_left_out`, `sink_unverified`; at most once a minute a cause. Here received = "
+            "passed + Σ dropped + filtered + waiting; what a receiver refuses is dropped under the "
+            "receiver's reason"
+        ),
+        SPOOL_REASONS,
+    ),
+    (
         "history.alerts",
         "`history_dropped`",
         {
@@ -315,6 +331,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/flow.md": flow_page,
     "docs/formats.md": formats_page,
     "docs/instrumentation.md": instrumentation_page,
+    "docs/metrics.md": metrics_page,
     "packaging/metatap.yaml": default_yaml,
 }
 """Path from the repository's root → what makes the page."""

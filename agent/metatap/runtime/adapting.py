@@ -46,6 +46,7 @@ class Adapting:
 
     Attributes:
         fault: Why it ended, "" while it works.
+        notices: Kind → notices of the log so far.
     """
 
     def __init__(self, config: Config, state: State | None) -> None:
@@ -56,6 +57,7 @@ class Adapting:
             state: Where it is kept, None: nowhere.
         """
         self.fault = ""
+        self.notices: dict[str, int] = {}
         self._state = state
         self._adapter = Adapter(
             config.adaptation.background,
@@ -131,7 +133,9 @@ class Adapting:
 
         def ask() -> RuleSet:
             for notice in self._adapter.notices(time.time_ns()):
-                log.warning("notice", kind=notice.kind.value, pack=notice.pack, text=notice.text)
+                kind = notice.kind.value
+                self.notices[kind] = self.notices.get(kind, 0) + 1
+                log.warning("notice", kind=kind, pack=notice.pack, text=notice.text)
             self._rules = rules
             if not self._renewed:
                 return rules
@@ -146,7 +150,12 @@ class Adapting:
         """What is known, for people."""
         is_local = self._rules is not None and self._rules.background is not None
         heads = "local" if is_local else "reference"
-        return {"fault": self.fault, "heads": heads, **self._guarded(self._adapter.status, {})}
+        return {
+            "fault": self.fault,
+            "heads": heads,
+            "notices": dict(self.notices),
+            **self._guarded(self._adapter.status, {}),
+        }
 
     def close(self) -> None:
         """Write down what is known; idempotent."""

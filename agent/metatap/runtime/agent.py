@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import structlog
 
+from metatap.errors import ConfigError
 from metatap.lists import Lists
+from metatap.metrics.endpoint import Endpoint
 from metatap.runtime.adapting import Adapting
 from metatap.runtime.assemble import Assembler
 from metatap.runtime.build import build_pipeline
 from metatap.runtime.control import Control
 from metatap.runtime.logs import configure_logs
 from metatap.runtime.models import Models
+from metatap.runtime.notify import Notifier
+from metatap.runtime.outlets import Outlets, need_state
 from metatap.runtime.pipeline import Pipeline
 from metatap.runtime.reload import CONFIG, Reloader
+from metatap.runtime.report import outlets_document, report, state_document
 from metatap.runtime.settings import Config
 from metatap.runtime.status import Snapshots, process_document, rules_document
 from metatap.state import State
@@ -41,7 +48,17 @@ UNDRAINED = "undrained"
 ROLLBACK_WAIT = 30.0
 """Seconds a rollback may take."""
 
-NEED_RESTART = ("sensor", "sources", "sinks", "alerts", "state", "adaptation", "alerts_per_day")
+NEED_RESTART = (
+    "sensor",
+    "sources",
+    "sinks",
+    "spool",
+    "alerts",
+    "state",
+    "adaptation",
+    "alerts_per_day",
+    "metrics",
+)
 """Parts of the configuration that HUP does not apply; a change in them is logged."""
 
 log = structlog.get_logger(__name__)
@@ -77,6 +94,8 @@ class Agent:
         self._since = time.time()
         self._stops = 0
         self._hups = 0
+        self._notify = Notifier.of(os.environ) if live else Notifier()
+        self._is_reloading = False
         with ExitStack() as opened:
             self.state: State | None = None
             if live and self.config.state is not None:
@@ -89,7 +108,15 @@ class Agent:
                 assembler.around = self.adapting.at_start
             self.reloader = Reloader(load, self.config, assembler)
             first = self.reloader.start()
-            self.pipeline: Pipeline = build_pipeline(self.config, first.rules)
+            outlets = self._open_outlets()
+            if outlets is not None:
+                opened.callback(outlets.close)
+            self.pipeline: Pipeline = build_pipeline(
+                self.config, first.rules, spooled=outlets is not None
+            )
+            self.pipeline.outlets = outlets
+            if outlets is not None:
+                outlets.spool.waiting = partial(self._notify.turned, self._line)
             self.lists = first.lists
             self.pipeline.aggregator.keep = self.lists.apply
             opened.callback(self.pipeline.close)
@@ -103,7 +130,11 @@ class Agent:
                 self.pipeline.observe = self.adapting.observe
                 self.pipeline.opened = self.adapting.opened
             self._snapshots = Snapshots(self.status)
+            self._snapshots.live = partial(outlets_document, self.pipeline)
             self._control = self._open_control()
+            if self._control is not None:
+                opened.callback(self._control.close)
+            self._metrics = self._open_metrics()
             opened.pop_all()
         self.pipeline.between = self._between
 
@@ -128,6 +159,7 @@ class Agent:
             thresholds=rules.threshold_source,
             sources=[source.name for source in self.pipeline.sources],
         )
+        self._notify.ready(self._line())
         try:
             self._loop()
         finally:
@@ -141,61 +173,30 @@ class Agent:
         self.reloader.close()
         if self._control is not None:
             self._control.close()
+        if self._metrics is not None:
+            self._metrics.close()
         self.pipeline.finish()
         if self.adapting is not None:
             self.adapting.close()
         if self.state is not None:
             self.state.close()
+        self._notify.close()
 
     def report(self) -> dict[str, object]:
         """Totals and the counters of every stage, for the log."""
-        tally, aggregator = self.pipeline.tally, self.pipeline.aggregator
-        return {
-            "flows": tally.flows,
-            "busy_seconds": round(tally.busy, 4),
-            "alerts": tally.alerts,
-            "aggregates": {
-                "open": len(aggregator),
-                "opened": aggregator.opened,
-                "summaries": aggregator.summaries,
-                "closed_early": aggregator.closed_early,
-                "unexplained": aggregator.unexplained,
-                "suppressed": aggregator.suppressed,
-            },
-            "context": self._context(),
-            "reload": self.reloader.report(),
-            "sources": [source.status() for source in self.pipeline.sources],
-            "stages": {
-                name: {"received": c.received, "passed": c.passed, "dropped": c.dropped}
-                for name, c in self.pipeline.stages().items()
-            },
-        }
+        return report(self.pipeline, self.reloader)
 
     def status(self) -> dict[str, Any]:
         """Everything a person may ask of a running agent, as JSON can say it."""
-        kept = None
-        if self.state is not None:
-            history = self.pipeline.history
-            dropped = [*self.state.dropped, *(history.dropped if history is not None else [])]
-            kept = {"folder": str(self.state.folder), "dropped": dropped}
         return {
             **process_document(self.config.sensor, self._since),
             **rules_document(self.pipeline.detector.rules, self._models, self.reloader.faults),
             "adaptation": None if self.adapting is None else self.adapting.status(),
+            "alerts_per_day": self.config.alerts_per_day,
+            "timing": self.pipeline.timing.as_json(),
             "lists": self.lists.status(),
-            "state": kept,
+            "state": state_document(self.state, self.pipeline.history),
             **self.report(),
-        }
-
-    def _context(self) -> dict[str, object]:
-        context = self.pipeline.detector.context
-        if context is None:
-            return {}
-        return {
-            "bytes": context.nbytes,
-            "compiled": context.compiled,
-            "replaced": context.evictions.replaced,
-            "unplaced": context.evictions.unplaced,
         }
 
     def _loop(self) -> None:
@@ -209,6 +210,7 @@ class Agent:
             if interval and time.monotonic() >= due:
                 due = time.monotonic() + interval
                 log.info("agent_status", **self.report())
+        self._notify.stopping()
         if self._stops:
             self._drain()
 
@@ -221,12 +223,30 @@ class Agent:
         if left := self.pipeline.discard(UNDRAINED):
             log.warning("flows_dropped", reason=UNDRAINED, flows=left)
 
+    def _open_outlets(self) -> Outlets | None:
+        """The spool, where there is a state folder.
+
+        Raises:
+            ConfigError: there is none, and a sink can't be without it.
+        """
+        if self.state is not None:
+            return Outlets(self.config, self.state.folder)
+        if self._is_live and (faults := need_state(self.config)):
+            raise ConfigError(*faults)
+        return None
+
     def _open_control(self) -> Control | None:
         if self.state is None:
             return None
         return Control(
             self.state.folder, {"status": self._snapshots.get, "rollback": self._roll_back}
         )
+
+    def _open_metrics(self) -> Endpoint | None:
+        listen = self.config.metrics.listen
+        if listen is None or not self._is_live:
+            return None
+        return Endpoint(listen, self._snapshots.get)
 
     def _roll_back(self) -> dict[str, Any]:
         """Answer of the control socket, in its thread."""
@@ -240,6 +260,20 @@ class Agent:
         if self.adapting is not None:
             self._adapt(self.adapting)
         self._snapshots.offer()
+        if self._is_reloading and any(f.kind == CONFIG for f in self.reloader.faults.open()):
+            self._reloaded()
+        self._notify.turned(self._line)
+
+    def _reloaded(self) -> None:
+        """Tell the service manager that what HUP asked for was done, or could not be."""
+        self._is_reloading = False
+        self._notify.ready(self._line())
+
+    def _line(self) -> str:
+        """How it goes, in a line for the service manager."""
+        flows, alerts = self.pipeline.tally.flows, self.pipeline.tally.alerts
+        packs = len(self.pipeline.detector.rules.packs)
+        return f"{flows:,} flows scored, {alerts:,} alert events written, {packs} packs in force"
 
     def _take(self) -> None:
         loaded = self.reloader.take()
@@ -260,6 +294,8 @@ class Agent:
             model_sha256=rules.model.sha256[:12],
             packs=[pack.id for pack in rules.packs],
         )
+        if self._is_reloading and CONFIG in loaded.because:
+            self._reloaded()
 
     def _adapt(self, adapting: Adapting) -> None:
         """Take the thresholds of the budget, where there are new ones."""
@@ -279,9 +315,13 @@ class Agent:
 
     def _do_reload(self) -> None:
         if self._is_live:
+            self._notify.reloading()
+            self._is_reloading = True
             self.reloader.request(CONFIG)
         for sink in self.pipeline.sinks:
             sink.reopen()
+        if self.pipeline.outlets is not None:
+            self.pipeline.outlets.reopen()
 
     def _apply(self, config: Config) -> None:
         configure_logs(config.log.level, config.log.format)
@@ -297,6 +337,8 @@ class Agent:
 
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stops += 1
+        if self.pipeline.outlets is not None:
+            self.pipeline.outlets.stop.set()
 
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
         self._hups += 1

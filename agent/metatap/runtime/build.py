@@ -15,17 +15,16 @@ from metatap.errors import ConfigError, PackError
 from metatap.packs import Pack, Trust, Unsigned, read_folder
 from metatap.runtime.assemble import Assembler
 from metatap.runtime.models import Models
+from metatap.runtime.outlets import direct_sinks
 from metatap.runtime.pipeline import Pipeline
-from metatap.runtime.settings import Config, FileSinkConfig, SinkConfig
+from metatap.runtime.settings import Config
 from metatap.runtime.shipped import shipped_packs
-from metatap.sinks import FileSink, Sink, StdoutSink
 from metatap.sources import Source, open_source
 
 __all__ = [
     "build_context",
     "build_pipeline",
     "build_rules",
-    "build_sinks",
     "build_sources",
     "load_packs",
     "shipped_packs",
@@ -67,11 +66,6 @@ def load_packs(config: Config) -> tuple[list[Pack], list[PackError]]:
     return [*found.packs], [*faults, *found.errors]
 
 
-def build_sinks(config: Config) -> list[Sink]:
-    """The configured sinks, open."""
-    return [_sink(item) for item in config.sinks]
-
-
 def build_sources(config: Config) -> list[Source]:
     """The configured sources, open.
 
@@ -88,12 +82,13 @@ def build_sources(config: Config) -> list[Source]:
         return sources
 
 
-def build_pipeline(config: Config, rules: RuleSet) -> Pipeline:
+def build_pipeline(config: Config, rules: RuleSet, *, spooled: bool = False) -> Pipeline:
     """The whole pipeline.
 
     Args:
         config: What is asked for.
         rules: Model and packs, made first, so that nothing is read in vain.
+        spooled: There is a spool that the other sinks are behind.
 
     Raises:
         MetatapError: a part can't be made; names it.
@@ -106,7 +101,7 @@ def build_pipeline(config: Config, rules: RuleSet) -> Pipeline:
         max_uids=alerts.max_uids,
         max_pairs=alerts.max_pairs,
     )
-    sinks = build_sinks(config)
+    sinks = direct_sinks(config, spooled=spooled)
     sources = build_sources(config)
     detector = Detector(rules, build_context(config))
     return Pipeline(sources, detector, aggregator, sinks, config.detector.batch_rows)
@@ -115,9 +110,3 @@ def build_pipeline(config: Config, rules: RuleSet) -> Pipeline:
 def build_context(config: Config) -> Context:
     """The memory of hosts, its hash seeded at random so that nobody can aim at a slot."""
     return Context(config.detector.context_entries, seed=secrets.randbits(63))
-
-
-def _sink(item: SinkConfig) -> Sink:
-    if isinstance(item, FileSinkConfig):
-        return FileSink(item.path, fsync=item.fsync)
-    return StdoutSink()

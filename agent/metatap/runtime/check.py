@@ -13,7 +13,8 @@ from metatap.lists import load_lists
 from metatap.packs import Pack
 from metatap.runtime.build import load_packs, shipped_packs
 from metatap.runtime.models import Models
-from metatap.runtime.settings import Config, FileSinkConfig, SinkConfig, SourceConfig
+from metatap.runtime.outlets import need_state, transports
+from metatap.runtime.settings import Config, SinkConfig, SourceConfig
 from metatap.sources.endpoint import parse_endpoint
 from metatap.sources.open import LOGS
 from metatap.sources.options import WireOptions
@@ -47,6 +48,11 @@ def check(load: Callable[[], Config]) -> Findings:
     notes.append(f"configuration: {len(config.sources)} sources, {len(config.sinks)} sinks")
     faults += [fault for item in config.sources for fault in _source_faults(item)]
     faults += [fault for item in config.sinks for fault in _sink_faults(item)]
+    faults += need_state(config)
+    try:
+        transports(config)
+    except ConfigError as error:
+        faults += error.faults
     if config.lists is not None:
         lists, errors = load_lists(config.lists)
         faults += [fault for error in errors for fault in error.faults]
@@ -126,7 +132,8 @@ def _source_faults(item: SourceConfig) -> list[str]:
 
 def _sink_faults(item: SinkConfig) -> list[str]:
     """What keeps a sink from being written."""
-    if not isinstance(item, FileSinkConfig):
+    if item.type != "file":
         return []
-    place = item.path if item.path.exists() else item.path.absolute().parent
-    return [] if os.access(place, os.W_OK) else [f"{item.path}: can't be written"]
+    path = item.values["path"]
+    place = path if path.exists() else path.absolute().parent
+    return [] if os.access(place, os.W_OK) else [f"{path}: can't be written"]

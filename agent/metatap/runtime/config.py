@@ -4,6 +4,10 @@ A YAML file sets options by name (docs/config.md). An environment variable
 `METATAP_<SECTION>__<KEY>` goes before the file, a flag before both. Paths in the file are relative
 to the file's folder, others to the working directory. `METATAP_CONFIG` names the file where nothing
 else does.
+
+Where a folder `conf.d` lies beside the file, its `*.yaml` are parts of it, read after it in the
+order of their names: an option that a later one sets holds, lists as a whole. Their paths are
+relative to the folder of the file too.
 """
 
 from __future__ import annotations
@@ -12,8 +16,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from metatap.bounded import read_bounded
 from metatap.errors import ConfigError
-from metatap.runtime.entries import read_sinks, read_sources
+from metatap.runtime.entries import read_sources
 from metatap.runtime.options import BY_NAME, OPTIONS, PREFIX, SECTIONS, Option
 from metatap.runtime.settings import (
     AdaptationConfig,
@@ -21,9 +26,12 @@ from metatap.runtime.settings import (
     Config,
     DetectorConfig,
     LogConfig,
+    MetricsConfig,
+    SpoolConfig,
     TrustConfig,
     WatchConfig,
 )
+from metatap.runtime.sink_entries import read_sinks
 from metatap.yamlfile import (
     MAX_BYTES,
     Faults,
@@ -35,12 +43,19 @@ from metatap.yamlfile import (
     kind_of,
     nearest,
     parse,
+    shown,
 )
 
 __all__ = ["Config", "load_config"]
 
 FILE_VARIABLE = "METATAP_CONFIG"
 """Environment variable with the path of the file."""
+
+PARTS = "conf.d"
+"""Folder beside the file, with its parts."""
+
+MAX_PARTS = 100
+"""Parts of a file, at most."""
 
 PATHS = ("model", "packs", "lists", "state", "trust.keys")
 """Options that are paths, None where empty."""
@@ -76,7 +91,12 @@ def load_config(
     if path is None and named:
         path = Path(named)
     if path is not None:
-        sources.append(_from_file(path, settings))
+        sources.append(_from_file(path, path.parent, settings))
+        parts = _parts(path)
+        sources += [_from_file(part, path.parent, settings) for part in parts[:MAX_PARTS]]
+        for part in parts[MAX_PARTS : MAX_PARTS + 1]:
+            sources.append(Faults(str(part)))
+            sources[-1].add(None, f"not read: {len(parts)} parts, at most {MAX_PARTS} are")
     for name, value in sorted(variables.items()):
         if name.startswith(PREFIX):
             sources.append(_from_variable(name, value, settings))
@@ -89,16 +109,20 @@ def load_config(
     return _config(values)
 
 
-def _from_file(path: Path, settings: dict[str, _Setting]) -> Faults:
+def _parts(path: Path) -> list[Path]:
+    """The parts of a file in their order; hidden ones, as editors leave them, are none."""
+    found = (path.parent / PARTS).glob("*.yaml")
+    return sorted(part for part in found if not part.name.startswith("."))
+
+
+def _from_file(path: Path, folder: Path, settings: dict[str, _Setting]) -> Faults:
     faults = Faults(str(path))
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        faults.add(None, f"can't be read: {getattr(error, 'strerror', None) or error}")
+        content = read_bounded(path, MAX_BYTES)
+    except OSError as error:
+        faults.add(None, f"can't be read: {error.strerror or error}")
         return faults
     root = _document(content, faults)
-    folder = path.parent
     for name, node in root.items.items():
         line = root.lines[name]
         if name in SECTIONS:
@@ -134,7 +158,7 @@ class _At(NamedTuple):
 def _set(name: str, node: Node, line: int | None, at: _At) -> None:
     if name not in BY_NAME:
         hint = at.faults.hint(name, _known(name))
-        at.faults.add(line, f"{name}: unknown option{hint}")
+        at.faults.add(line, f"{shown(name)}: unknown option{hint}")
     elif isinstance(node, Scalar) and node.value is None and not BY_NAME[name].form.is_text:
         at.faults.add(line, f"{name}: is empty")
     else:
@@ -240,5 +264,7 @@ def _config(values: dict[str, Any]) -> Config:
         detector=DetectorConfig(**sections["detector"]),
         adaptation=AdaptationConfig(**sections["adaptation"]),
         alerts=AlertsConfig(**sections["alerts"]),
+        spool=SpoolConfig(**sections["spool"]),
         log=LogConfig(**sections["log"]),
+        metrics=MetricsConfig(**sections["metrics"]),
     )

@@ -1,4 +1,4 @@
-"""Reading the entries of the lists `sources` and `sinks`."""
+"""Reading entries of lists: those of `sources`, and what all have in common."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from metatap.errors import SourceError
-from metatap.runtime.options import SINK_OPTIONS, SOURCE_OPTIONS, Option
-from metatap.runtime.settings import FileSinkConfig, SinkConfig, SourceConfig, StdoutSinkConfig
+from metatap.runtime.options import SOURCE_OPTIONS, Option
+from metatap.runtime.settings import SourceConfig
 from metatap.sources.options import WireOptions
-from metatap.yamlfile import Faults, Fields, Items, Node, Scalar, kind_of, nearest, shown
+from metatap.yamlfile import Faults, Fields, Items, Node, Scalar, kind_of
 
 MAX_ENTRIES = 64
 """Entries of a list, at most."""
@@ -24,44 +24,23 @@ Resolve = Callable[[str], Path]
 def read_sources(node: Items, faults: Faults, resolve: Resolve) -> tuple[SourceConfig, ...]:
     """The sources; what is wrong with one goes to `faults`."""
     found = []
-    for at, item in _each(node, "sources", faults):
+    for at, item in each(node, "sources", faults):
         where = f"sources[{at}]"
-        given = _given(item, SOURCE_OPTIONS, where, faults)
-        options = _source_options(given.pop("options", None), where, faults)
-        if "url" in given:
-            place = f"{faults.name}:{item.line}" if item.line else faults.name
-            url = given["url"] if "://" in given["url"] else str(resolve(given["url"]))
-            found.append(SourceConfig(url, options, place))
+        found_here = given(item, SOURCE_OPTIONS, where, faults)
+        options = _source_options(found_here.pop("options", None), where, faults)
+        if url := found_here.get("url"):
+            url = url if "://" in url else str(resolve(url))
+            found.append(SourceConfig(url, options, place_of(item, faults)))
     return tuple(found)
 
 
-def read_sinks(node: Items, faults: Faults, resolve: Resolve) -> tuple[SinkConfig, ...]:
-    """The sinks; what is wrong with one goes to `faults`."""
-    found: list[SinkConfig] = []
-    for at, item in _each(node, "sinks", faults):
-        where = f"sinks[{at}]"
-        kind = item.items.get("type")
-        if not isinstance(kind, Scalar):
-            faults.add(item.line, f"{where}.type: missing, one of {', '.join(SINK_OPTIONS)}")
-        elif kind.text not in SINK_OPTIONS:
-            hint = nearest(kind.text, SINK_OPTIONS)
-            known = ", ".join(SINK_OPTIONS)
-            faults.add(kind.line, f"{where}.type: {shown(kind.text)}: must be one of {known}{hint}")
-        else:
-            given = _given(item, SINK_OPTIONS[kind.text], where, faults, "type")
-            if kind.text == "stdout":
-                found.append(StdoutSinkConfig())
-            elif {"path", "fsync"} <= given.keys():
-                found.append(FileSinkConfig(resolve(given["path"]), given["fsync"]))
-    if sum(isinstance(sink, StdoutSinkConfig) for sink in found) > 1:
-        faults.add(node.line, "sinks: standard output is listed twice")
-    paths = [sink.path for sink in found if isinstance(sink, FileSinkConfig)]
-    for path in sorted({path for path in paths if paths.count(path) > 1}):
-        faults.add(node.line, f"sinks: {path} is listed twice")
-    return tuple(found)
+def place_of(item: Fields, faults: Faults) -> str:
+    """Where an entry is, for messages."""
+    return f"{faults.name}:{item.line}" if item.line else faults.name
 
 
-def _each(node: Items, name: str, faults: Faults) -> list[tuple[int, Fields]]:
+def each(node: Items, name: str, faults: Faults) -> list[tuple[int, Fields]]:
+    """Number and fields of the entries of a list that are mappings."""
     if not 1 <= len(node.items) <= MAX_ENTRIES:
         faults.add(node.line, f"{name}: {len(node.items)} entries, must be 1 to {MAX_ENTRIES}")
         return []
@@ -74,7 +53,7 @@ def _each(node: Items, name: str, faults: Faults) -> list[tuple[int, Fields]]:
     return found
 
 
-def _given(
+def given(
     item: Fields, options: Sequence[Option], where: str, faults: Faults, *more: str
 ) -> dict[str, Any]:
     """The values of an entry's options, defaults included; faulty and missing ones left out."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from metatap.yamlfile import Items, Node, Scalar, kind_of, nearest, shown
+from metatap.metrics import Address
+from metatap.yamlfile import Fields, Items, Node, Scalar, kind_of, nearest, shown
 
 MAX_TEXT = 1024
 """Characters of a text, at most."""
+
+MAX_NAMES = 1024
+"""Entries of a list of names, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +24,13 @@ class Form:
         words: In words, for the documentation.
         read: Node → value; raises ValueError with what is wrong.
         is_text: A value from the environment is taken as it is, not read as YAML.
+        is_path: The text is a path.
     """
 
     words: str
     read: Callable[[Node], Any]
     is_text: bool = False
+    is_path: bool = False
 
 
 def number(low: float, high: float, unit: str = "") -> Form:
@@ -82,6 +88,55 @@ def text(words: str, *, empty: bool = False) -> Form:
         if value and not value.isprintable():
             raise ValueError(f"{shown(value)}: has characters that can't be printed")
         return value
+
+    return Form(words, read, is_text=True)
+
+
+def path(*, empty: bool = True) -> Form:
+    """A path; whoever reads it knows the folder it is relative to."""
+    return replace(text("a path", empty=empty), is_path=True)
+
+
+def names(words: str) -> Form:
+    """A list of texts, none twice."""
+    form = text("a name")
+
+    def read(node: Node) -> tuple[str, ...]:
+        if not isinstance(node, Items):
+            raise ValueError(f"must be a list, is {kind_of(node)}")
+        if len(node.items) > MAX_NAMES:
+            raise ValueError(f"{len(node.items)} entries, at most {MAX_NAMES}")
+        return tuple(dict.fromkeys(form.read(item) for item in node.items))
+
+    return Form(words, read)
+
+
+def numbers(words: str, known: Sequence[str]) -> Form:
+    """A mapping of some words to whole numbers; which numbers are meant is checked later."""
+
+    def read(node: Node) -> dict[str, int]:
+        if not isinstance(node, Fields):
+            raise ValueError(f"must be a mapping, is {kind_of(node)}")
+        found: dict[str, int] = {}
+        for name, item in node.items.items():
+            if name not in known:
+                raise ValueError(f"{shown(name)}: must be one of {', '.join(known)}")
+            found[name] = whole(0, 2**31 - 1).read(item)
+        return found
+
+    return Form(words, read)
+
+
+def listening() -> Form:
+    """An address to listen at, None where empty."""
+    words = "`HOST:PORT`"
+
+    def read(node: Node) -> Address | None:
+        value = _text(node)
+        try:
+            return Address.parse(value) if value else None
+        except ValueError as error:
+            raise ValueError(f"{shown(value)}: {error}") from None
 
     return Form(words, read, is_text=True)
 

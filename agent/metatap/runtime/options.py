@@ -7,37 +7,13 @@ come from this table.
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
-from typing import Any
 
 from metatap.context.slots import ENTRIES, ENTRIES_MAX, ENTRIES_MIN
-from metatap.runtime.forms import Form, boolean, choice, entries, number, text, whole
+from metatap.runtime.forms import choice, entries, listening, number, text, whole
+from metatap.runtime.option import PREFIX, Option
+from metatap.spool import MIN_BYTES, WhenFull
 
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option.
-
-    Attributes:
-        name: Dotted name, `section.key` or `key`.
-        form: What values it takes.
-        default: Value where it is not set.
-        why: One sentence: what it does and why the default is what it is.
-    """
-
-    name: str
-    form: Form
-    default: Any
-    why: str
-
-    @property
-    def variable(self) -> str:
-        """Name of the environment variable that sets it."""
-        return PREFIX + self.name.upper().replace(".", "__")
-
-
-PREFIX = "METATAP_"
-"""Start of the names of environment variables."""
+__all__ = ["BY_NAME", "OPTIONS", "PREFIX", "SECTIONS", "SOURCE_OPTIONS", "Option"]
 
 OPTIONS: tuple[Option, ...] = (
     Option(
@@ -186,7 +162,20 @@ OPTIONS: tuple[Option, ...] = (
         "sinks",
         entries("a list of sinks"),
         [{"type": "stdout"}],
-        "Where alerts go; each sink gets every alert.",
+        "Where alerts go; each sink gets every alert that it is for.",
+    ),
+    Option(
+        "spool.max_bytes",
+        whole(MIN_BYTES, 2**40, "bytes"),
+        2**29,
+        "Room for alerts that wait in `state` for their sinks; an alert takes about 3 KiB.",
+    ),
+    Option(
+        "spool.when_full",
+        choice(*(choice_.value for choice_ in WhenFull)),
+        WhenFull.DROP_OLDEST.value,
+        "`drop_oldest` gives up the oldest alerts, counted; `block` keeps them all and scores "
+        "nothing more until there is room, so that flows are lost instead, counted.",
     ),
     Option(
         "log.level",
@@ -199,6 +188,13 @@ OPTIONS: tuple[Option, ...] = (
         choice("text", "json"),
         "text",
         "`text` for people, `json` for machines.",
+    ),
+    Option(
+        "metrics.listen",
+        listening(),
+        "",
+        "Where figures for Prometheus are served, under `/metrics` (metrics.md); without a host on "
+        "this machine alone; empty for nowhere.",
     ),
     Option(
         "status_interval",
@@ -219,17 +215,3 @@ SOURCE_OPTIONS: tuple[Option, ...] = (
     Option("url", text("a URL or the name of a recording"), None, "What to read."),
     Option("options", entries("a mapping"), {}, "Options of the source, see below."),
 )
-
-SINK_OPTIONS: dict[str, tuple[Option, ...]] = {
-    "file": (
-        Option("path", text("a path"), None, "The file; alerts are appended, one a line."),
-        Option(
-            name="fsync",
-            form=boolean(),
-            default=False,
-            why="Wait for the disk after each batch: nothing is lost in a power cut, but slower.",
-        ),
-    ),
-    "stdout": (),
-}
-"""Type of sink → its options; a default of None must be given."""

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from metatap.alerts import Aggregator, Alert, encode_ecs
+from metatap.alerts import Aggregator, Alert, AlertKind, encode_ecs
 from metatap.counters import Counters
 from metatap.detector import Detections, Detector
 from metatap.errors import ModelError
 from metatap.flow import FlowBatch
+from metatap.metrics import Timing
+from metatap.metrics.timing import ALERT, WRITE, last_end
+from metatap.runtime.outlets import Outlets
 from metatap.sinks import Sink
 from metatap.sources import Source
 from metatap.state.history import AlertHistory
@@ -47,10 +50,12 @@ class Pipeline:
         aggregator: Hits → alerts.
         sinks: Where alerts go; each gets every alert.
         tally: Running totals.
+        timing: How long flows take.
         batch_rows: Flows scored at once, at most.
         observe: Shown each scored batch before anything is suppressed; gives what goes on.
         opened: Told how many alerts were opened.
         history: Keeps the alerts, None: nobody does.
+        outlets: Bring alerts to the other sinks, None: there are no others.
         between: Called between two batches, also when none comes: the place to change rules.
     """
 
@@ -67,10 +72,12 @@ class Pipeline:
         self.aggregator = aggregator
         self.sinks = tuple(sinks)
         self.tally = Tally()
+        self.timing = Timing()
         self.batch_rows = batch_rows
         self.observe: Callable[[Detections], Detections] = lambda detections: detections
         self.opened: Callable[[int], None] = lambda _: None
         self.history: AlertHistory | None = None
+        self.outlets: Outlets | None = None
         self.between: Callable[[], None] = lambda: None
 
     @property
@@ -94,6 +101,8 @@ class Pipeline:
         self._write(self.aggregator.expire())
         for sink in self.sinks:
             sink.retry()
+        if self.outlets is not None:
+            self.outlets.retry()
         if self.history is not None:
             self.history.flush()
         for source in self.sources:
@@ -106,10 +115,16 @@ class Pipeline:
         """Read no more: count what the sources still hold as dropped; returns how many flows."""
         return sum(source.discard(reason) for source in self.sources)
 
-    def process(self, batch: FlowBatch) -> None:
-        """Score one batch, with one set of rules, and write what it gave rise to."""
+    def process(self, batch: FlowBatch, read_s: float = 0.0) -> None:
+        """Score one batch, with one set of rules, and write what it gave rise to.
+
+        Args:
+            batch: The flows.
+            read_s: Seconds it took to read them, waiting excluded.
+        """
         self.between()
         begin = time.perf_counter()
+        laps = self.timing.laps(read_s)
         for chunk in batch.chunks(self.batch_rows):
             try:
                 detections = self.detector.detect(chunk)
@@ -117,8 +132,12 @@ class Pipeline:
                 self.detector.flows.drop(MODEL_FAILED, chunk.rows)
                 log.error("flows_unscored", flows=chunk.rows, reason=str(error))  # noqa: TRY400
                 continue
+            laps.scored(last_end(chunk))
             before = self.aggregator.opened
-            self._write(self.aggregator.add(self.observe(detections)))
+            alerts = self.aggregator.add(self.observe(detections))
+            laps.ends(ALERT)
+            self._write(alerts)
+            laps.ends(WRITE)
             self.opened(self.aggregator.opened - before)
         self._write(self.aggregator.expire())
         self.tally.flows += batch.rows
@@ -136,6 +155,8 @@ class Pipeline:
         for sink in self.sinks:
             sink.flush()
             sink.close()
+        if self.outlets is not None:
+            self.outlets.close()
         if self.history is not None:
             self.history.close()
 
@@ -154,18 +175,22 @@ class Pipeline:
         return counters
 
     def _read(self, source: Source, timeout: float) -> int:
+        begin = time.thread_time()
         batch = source.read(timeout)
         if batch is None:
             return 0
-        self.process(batch)
+        self.process(batch, time.thread_time() - begin)
         return batch.rows
 
     def _write(self, alerts: Sequence[Alert]) -> None:
         if not alerts:
             return
         lines = [encode_ecs(alert) for alert in alerts]
+        if self.outlets is not None:
+            self.outlets.append(lines)
         for sink in self.sinks:
             sink.write(lines)
         if self.history is not None:
             self.history.add(alerts, lines)
+        self.timing.alerted(a.flow_end for a in alerts if a.kind is AlertKind.OPENED)
         self.tally.alerts += len(lines)

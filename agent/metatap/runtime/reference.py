@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
-from metatap.runtime.options import OPTIONS, SINK_OPTIONS, SOURCE_OPTIONS, Option
+from metatap.runtime.options import OPTIONS, SOURCE_OPTIONS, Option
+from metatap.runtime.sink_options import COMMON, MESSAGE, SINK_OPTIONS, TLS
 from metatap.sources.options import WireOptions
 
 WIDTH = 96
@@ -77,9 +78,15 @@ def config_page() -> str:
         *_wire_table(),
         "\n## Sinks\nEach entry of `sinks` has a `type`.\n",
     ]
+    parts += ["Each of them:\n", *_table(COMMON), ""]
+    shared = {option.why for option in (*MESSAGE, *TLS)}
     for kind, options in SINK_OPTIONS.items():
-        parts.append(f"`type: {kind}`" + (":\n" if options else ": no options."))
-        parts += [*_table(options), ""] if options else []
+        own = [option for option in options if option.why not in shared]
+        parts.append(f"`type: {kind}`" + (":\n" if own else ": no more options.\n"))
+        parts += [*_table(own), ""] if own else []
+    for options, words in ((MESSAGE, "Messages"), (TLS, "TLS")):
+        of = [f"`{kind}`" for kind, has in SINK_OPTIONS.items() if options[0] in has]
+        parts += [f"{words}, of {', '.join(of)}:\n", *_table(options), ""]
     return "\n".join(parts).rstrip("\n") + "\n"
 
 
@@ -95,7 +102,9 @@ One YAML file, `metatap run --config FILE`; every option has a default. A commen
 them is [metatap.yaml](../packaging/metatap.yaml). Values come from the file, then from environment
 variables, then from flags; the later one holds. `metatap check --config FILE` names every fault
 with file and line or variable. `METATAP_CONFIG=FILE` names the file for every command that is given
-no `--config`, those that have no such option too.
+no `--config`, those that have no such option too. Where a folder `conf.d` lies beside the file, its
+`*.yaml` are read after it in the order of their names: an option set later holds, a list replaces
+the whole list; their paths are relative to the file's folder too.
 
 Paths in the file are relative to its folder, others to the working directory. A variable's value is
 read as YAML where the option is not a text: `METATAP_SINKS='[{type: file, path: alerts.jsonl}]'`.
@@ -116,7 +125,7 @@ def _default_cell(option: Option) -> str:
         return HOST_DEFAULT
     if option.default is None:
         return "must be given"
-    if option.default in ("", {}):
+    if option.default in ("", {}, ()):
         return "empty"
     if isinstance(option.default, list):
         pairs = (f"{key}: {value}" for entry in option.default for key, value in entry.items())

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from metatap.metrics import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +26,31 @@ class SourceConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class FileSinkConfig:
-    """Alerts appended to a file, one JSON object a line.
+class SinkConfig:
+    """One sink of alerts.
 
     Attributes:
-        path: The file.
-        fsync: Wait for the disk after each batch.
+        type: What it is, one of `sink_options.SINK_OPTIONS`.
+        values: Name → value of all its options; paths are resolved, None where they are empty.
+        where: Where it is configured, for messages: `file:line` or a flag.
     """
 
-    path: Path
-    fsync: bool = False
+    type: str
+    values: Mapping[str, Any]
+    where: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class StdoutSinkConfig:
-    """Alerts written to standard output, one JSON object a line."""
+class SpoolConfig:
+    """Options of the spool.
 
+    Attributes:
+        max_bytes: Bytes of its file, at most.
+        when_full: What happens to alerts beyond.
+    """
 
-SinkConfig = FileSinkConfig | StdoutSinkConfig
+    max_bytes: int
+    when_full: Literal["block", "drop_oldest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +98,17 @@ class LogConfig:
 
     level: Literal["debug", "info", "warning", "error"]
     format: Literal["text", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsConfig:
+    """Options of the figures for Prometheus.
+
+    Attributes:
+        listen: Where they are served, None: nowhere.
+    """
+
+    listen: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +171,9 @@ class Config:
         alerts_per_day: Alerts a day on ordinary traffic, 0 for no budget.
         alerts: Aggregation.
         sinks: Where alerts go; at least one.
+        spool: Where they wait for it.
         log: The agent's own log.
+        metrics: Figures for Prometheus.
         status_interval: Seconds between status lines in the log, 0 for none.
     """
 
@@ -167,5 +190,7 @@ class Config:
     alerts_per_day: float
     alerts: AlertsConfig
     sinks: tuple[SinkConfig, ...]
+    spool: SpoolConfig
     log: LogConfig
+    metrics: MetricsConfig
     status_interval: float

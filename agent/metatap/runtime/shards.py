@@ -12,7 +12,7 @@ from typing import Any
 
 from metatap.context.slots import ENTRIES_MIN
 from metatap.errors import ConfigError, SourceError
-from metatap.runtime.settings import Config, SourceConfig, StdoutSinkConfig
+from metatap.runtime.settings import Config, MetricsConfig, SourceConfig
 from metatap.sources.endpoint import SCHEMES, Endpoint, parse_endpoint
 from metatap.sources.options import SHARDS, WireOptions
 from metatap.sources.recording_file import SUFFIX
@@ -79,8 +79,14 @@ def forwarded(config: Config) -> dict[int, tuple[Endpoint, WireOptions]]:
             continue
         if endpoint is not None and endpoint.bind:
             found[number] = endpoint, options
-    if any(isinstance(sink, StdoutSinkConfig) for sink in config.sinks):
+    if any(sink.type == "stdout" for sink in config.sinks):
         faults.append("sinks: standard output can't be shared by several processes: take a file")
+    faults += [
+        f"{sink.where}: sink zeek: an address can't be bound by several processes: connect to "
+        "Zeek's own proxy"
+        for sink in config.sinks
+        if sink.type == "zeek" and sink.values["bind"]
+    ]
     if faults:
         raise ConfigError(*faults)
     return found
@@ -90,7 +96,7 @@ def narrowed(config: Config, part: Part, feeds: Path) -> Config:
     """The configuration of one process.
 
     It has its shards of each source, a state folder of its own within the sensor's, and its share
-    of the budgets and of the memory of hosts.
+    of the budgets and of the memory of hosts; figures of all are served by the supervisor.
 
     Args:
         config: Of the sensor.
@@ -113,6 +119,7 @@ def narrowed(config: Config, part: Part, feeds: Path) -> Config:
         detector=replace(config.detector, context_entries=entries),
         adaptation=replace(config.adaptation, unknown_per_day=unknown),
         alerts_per_day=config.alerts_per_day / part.count,
+        metrics=MetricsConfig(),
     )
 
 

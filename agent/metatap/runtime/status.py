@@ -25,6 +25,9 @@ class Snapshots:
     """Documents made by the run loop between two batches, when somebody asked.
 
     The run loop pays one look at a flag; who asks waits for it, and never the other way round.
+
+    Attributes:
+        live: Gives parts that any thread may read; they are as fresh as the asking.
     """
 
     def __init__(self, make: Callable[[], Document]) -> None:
@@ -33,6 +36,7 @@ class Snapshots:
         Args:
             make: Makes a document; called by the run loop.
         """
+        self.live: Callable[[], Document] = dict
         self._make = make
         self._changed = threading.Condition()
         self._is_wanted = False
@@ -56,7 +60,8 @@ class Snapshots:
             self._is_wanted = True
             self._changed.wait_for(lambda: self._made != made, WAIT)
             document = self._last
-        return {**document, "age": round(time.time() - float(document["time"]), 3)}
+        age = round(max(0.0, time.time() - float(document["time"])), 3)
+        return {**document, **self.live(), "age": age}
 
 
 def rules_document(rules: RuleSet, models: Models, faults: Faults) -> Document:

@@ -14,7 +14,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,10 @@ from typing import Any
 
 import structlog
 
-from metatap.errors import MetatapError, StateError
+from metatap.errors import ConfigError, MetatapError, StateError
+from metatap.metrics.endpoint import Endpoint
 from metatap.runtime.control import Control, ask
+from metatap.runtime.notify import Listener, Notifier, without_notify
 from metatap.runtime.settings import Config
 from metatap.runtime.shards import Part, feed_of, forwarded, state_of
 from metatap.runtime.status import process_document
@@ -45,6 +48,15 @@ STARTING = 5.0
 """Seconds after the sensor's start in which a process that fails ends it: what is wrong is wrong
 with all of them."""
 
+STARTUP = 120.0
+"""Seconds a process has to be ready before it counts as one that hangs."""
+
+ANSWER = 5.0
+"""Seconds that a process has to say how it goes; Prometheus, which may ask, waits for ten."""
+
+ROLLBACK = 60.0
+"""Seconds that it has for a rollback."""
+
 log = structlog.get_logger(__name__)
 
 Command = Callable[[Part, Path], Sequence[str]]
@@ -59,10 +71,11 @@ class ShardError(MetatapError):
 class _Child:
     """A process; `process` is None between an end and the next start, `due` (s, monotonic).
 
-    `stops` and `hups` are the signals passed on to it.
+    `stops` and `hups` are the signals passed on to it; it notifies `heard`.
     """
 
     part: Part
+    heard: Listener
     process: subprocess.Popen[bytes] | None = None
     since: float = 0.0
     due: float = 0.0
@@ -97,10 +110,16 @@ class Supervisor:
         self._begin = time.monotonic()
         self._stops = self._hups = 0
         self._woken = threading.Event()
-        self._children = [_Child(Part(index, count)) for index in range(count)]
+        self._notify = Notifier.of(os.environ)
+        self._is_told, self._fed = False, 0.0
         with ExitStack() as opened:
             folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="metatap-"))
             self._feeds = Path(folder)
+            self._children: list[_Child] = []
+            for index in range(count):
+                heard = Listener(self._feeds / f"notify-{index}", self._notify.interval)
+                opened.callback(heard.close)
+                self._children.append(_Child(Part(index, count), heard))
             self._forwarders: list[Forwarder] = []
             for number, (endpoint, options) in forwarded(config).items():
                 forwarder = Forwarder(endpoint, options, feed_of(self._feeds, number))
@@ -112,6 +131,11 @@ class Supervisor:
                 answers = {"status": self.status, "rollback": self._roll_back}
                 control = Control(config.state, answers)
                 opened.callback(control.close)
+            if config.metrics.listen is not None:
+                if config.state is None:
+                    raise ConfigError("metrics.listen: several processes need `state` for it too")
+                figures = Endpoint(config.metrics.listen, self.status)
+                opened.callback(figures.close)
             self._opened = opened.pop_all()
 
     def run(self) -> None:
@@ -129,10 +153,13 @@ class Supervisor:
             for child in self._children:
                 self._start(child)
             while self._look_at_all():
+                self._tell()
                 self._woken.wait(LOOK_EVERY)
                 self._woken.clear()
         finally:
+            self._notify.stopping()
             self._end()
+            self._notify.close()
             self._opened.close()
             for number, handler in previous.items():
                 signal.signal(number, handler)
@@ -149,32 +176,40 @@ class Supervisor:
             "restarts": self.restarts,
             "shards": [
                 {"shard": str(part), **(found if error is None else {"error": error})}
-                for part, found, error in self._ask("status")
+                for part, found, error in self._ask("status", ANSWER)
             ],
         }
 
     def _roll_back(self) -> dict[str, Any]:
-        answers = [*self._ask("rollback")]
+        answers = self._ask("rollback", ROLLBACK)
         failed = [f"shard {part}: {error}" for part, _, error in answers if error is not None]
         if failed:
             raise StateError("; ".join(failed))
         return answers[0][1]
 
-    def _ask(self, what: str) -> Iterator[tuple[Part, dict[str, Any], str | None]]:
-        """The answer of each process, or what is wrong."""
+    def _ask(self, what: str, patience: float) -> list[tuple[Part, dict[str, Any], str | None]]:
+        """The answer of each process, all asked at once, or what is wrong."""
         folder = self._config.state or Path()  # without one there is no socket to ask at
-        for child in self._children:
+
+        def ask_one(part: Part) -> tuple[Part, dict[str, Any], str | None]:
             try:
-                yield child.part, ask(state_of(folder, child.part), what), None
+                return part, ask(state_of(folder, part), what, patience), None
             except StateError as error:
-                yield child.part, {}, str(error)
+                return part, {}, str(error)
+
+        with ThreadPoolExecutor(len(self._children)) as pool:
+            return [*pool.map(ask_one, [child.part for child in self._children])]
 
     def _start(self, child: _Child) -> None:
         # Of its own session, so that a terminal's Ctrl-C comes once, from here; when this process
         # is gone, however, the pipe ends, and so does the child (`watch_parent`).
         child.process = subprocess.Popen(  # noqa: S603 - our own command
-            [*self._command(child.part, self._feeds)], stdin=subprocess.PIPE, start_new_session=True
+            [*self._command(child.part, self._feeds)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            env=without_notify(os.environ) | child.heard.env,
         )
+        child.heard.restarted()
         child.since, child.status = time.monotonic(), None
         child.stops, child.hups = 0, self._hups
 
@@ -209,6 +244,29 @@ class Supervisor:
         child.wait = min(2 * child.wait, LONGEST_WAIT)
         return True
 
+    def _tell(self) -> None:
+        """Pass on to the service manager what all processes have said since it last was told."""
+        for child in self._children:
+            child.heard.hear()
+        if not self._is_told and all(child.heard.is_ready for child in self._children):
+            self._is_told = True
+            self._notify.ready()
+        if all(self._turns(child) for child in self._children) and self._notify.turned(self._line):
+            self._fed = time.monotonic()
+
+    def _turns(self, child: _Child) -> bool:
+        """Whether the process gave a sign of life, or is being started."""
+        if child.process is None:
+            return True
+        if not child.heard.is_ready and time.monotonic() - child.since < STARTUP:
+            return True
+        return child.heard.last > self._fed
+
+    def _line(self) -> str:
+        """How it goes, in a line for the service manager."""
+        running = sum(child.process is not None for child in self._children)
+        return f"{running} of {len(self._children)} shards running, {self.restarts} restarts"
+
     def _end(self) -> None:
         """Let processes that still run drain and end."""
         for child in self._children:
@@ -221,6 +279,10 @@ class Supervisor:
     def _pass_on(self, child: _Child, process: subprocess.Popen[bytes]) -> None:
         """Send a process the signals that came since; `send_signal` leaves one that ended alone."""
         while child.hups < self._hups:
+            if self._is_told:
+                self._notify.reloading()
+            child.heard.hear()
+            child.heard.is_ready = self._is_told = False
             process.send_signal(signal.SIGHUP)
             child.hups += 1
         while child.stops < self._stops:

@@ -146,6 +146,7 @@ class SourceStatus:
         before_join: Flows sent before this receiver joined, of all nodes; not lost.
         unknown_values: Column → flows whose value is not in the column's vocabulary, absent now.
         forgotten: Boots no longer remembered, since there were too many.
+        bytes: Bytes of the messages received.
     """
 
     nodes: tuple[NodeStatus, ...]
@@ -153,6 +154,7 @@ class SourceStatus:
     before_join: int
     unknown_values: Mapping[str, int]
     forgotten: int
+    bytes: int = 0
 
     def report(self) -> dict[str, object]:
         """The same as JSON can say it and a log can hold it: of many nodes the troubled ones."""
@@ -164,4 +166,5 @@ class SourceStatus:
             "before_join": self.before_join,
             "unknown_values": dict(self.unknown_values),
             "forgotten": self.forgotten,
+            "bytes": self.bytes,
         }

@@ -35,6 +35,7 @@ class WireSession:
     Attributes:
         flows: Flows received, passed on and dropped; passed on means decoded, `take` may hold some.
         messages: Messages received, passed on (batches and heartbeats) and dropped.
+        bytes: Bytes of the messages received, whatever became of them.
         unknown_values: Column → flows whose value is not in the column's vocabulary.
     """
 
@@ -62,6 +63,7 @@ class WireSession:
         self._next = make(source, options.batch_rows)
         self.flows = Counters()
         self.messages = Counters()
+        self.bytes = 0
         self.unknown_values: dict[str, int] = {}
         self._source = source
         self._options = options
@@ -88,6 +90,7 @@ class WireSession:
     def _read(self, parts: Sequence[Buffer], now: float, *, decode: bool) -> None:
         header = None
         lost = self._lost()
+        self.bytes += sum(map(len, parts))
         try:
             message = open_message(parts, self._options)
             if isinstance(message, Hello):
@@ -178,6 +181,7 @@ class WireSession:
             self._tracker.before_join,
             dict(self.unknown_values),
             self._tracker.forgotten,
+            self.bytes,
         )
 
     def _drop(self, rows: int, reason: str) -> int:

@@ -1,7 +1,7 @@
 """Plays Zeek in a process of its own, as fast as the agent takes it: `python -m … ADDRESS`.
 
 Each flow has a number, in its `ts`. It goes on until its input ends, then prints how many flows it
-sent.
+sent, and how often it had to wait for the agent.
 """
 
 from __future__ import annotations
@@ -46,11 +46,12 @@ class Sender:
             command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def end(self) -> int:
-        """Stop sending; the flows sent, all of which the agent's queue has taken."""
+    def end(self) -> tuple[int, int]:
+        """Stop sending; the flows sent, all of which the agent's queue has taken, and the waits."""
         printed, _ = self._process.communicate(timeout=120)
         assert self._process.returncode == 0
-        return int(printed.split()[-1])
+        sent, waits = printed.split()[-2:]
+        return int(sent), int(waits)
 
     def free(self) -> None:
         """End it, whatever it does."""
@@ -84,8 +85,8 @@ class Message:
         return [*self._head, bytes(self._payload)]
 
 
-def send(address: str) -> int:
-    """Send until the input ends; the flows sent."""
+def send(address: str) -> tuple[int, int]:
+    """Send until the input ends; the flows sent, and how often the agent had too many waiting."""
     message = Message()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     publisher = context.socket(zmq.XPUB)
@@ -95,14 +96,20 @@ def send(address: str) -> int:
     publisher.connect(address)
     while not publisher.poll(100):
         pass
-    at = 0
+    at = waits = 0
     while not select.select([sys.stdin], [], [], 0)[0]:
-        publisher.send_multipart(message.parts(at))
+        parts = message.parts(at)
+        try:
+            publisher.send_multipart(parts, zmq.NOBLOCK)
+        except zmq.Again:
+            waits += 1
+            publisher.send_multipart(parts)
         at += 1
     publisher.close()
     context.term()
-    return at * ROWS
+    return at * ROWS, waits
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{send(sys.argv[1])}\n")
+    flows, waited = send(sys.argv[1])
+    sys.stdout.write(f"{flows} {waited}\n")

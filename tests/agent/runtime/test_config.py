@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from metatap.errors import ConfigError
 from metatap.runtime.config import load_config
-from metatap.runtime.options import OPTIONS, SINK_OPTIONS
+from metatap.runtime.options import OPTIONS
 from metatap.runtime.reference import config_page, default_yaml
-from metatap.runtime.settings import FileSinkConfig, SourceConfig, StdoutSinkConfig
+from metatap.runtime.settings import SinkConfig, SourceConfig
+from metatap.runtime.sink_options import COMMON, SINK_OPTIONS
 
 ROOT = Path(__file__).parents[3]
 
@@ -56,6 +57,10 @@ def _faults(path: Path, text: str, **rest: Any) -> list[str]:
     return [fault.replace(str(path), "m.yaml") for fault in caught.value.faults]
 
 
+def file_of(sink: SinkConfig) -> tuple[Path, bool]:
+    return sink.values["path"], sink.values["fsync"]
+
+
 def test_a_file_sets_everything(path: Path) -> None:
     """Each option arrives in its place and type; paths are relative to the file."""
     config = load_config(path)
@@ -73,7 +78,8 @@ def test_a_file_sets_everything(path: Path) -> None:
     assert config.detector.threads == 2
     assert config.detector.false_positive_rate == 1e-5
     assert (config.alerts.window, config.alerts.max_open, config.alerts.max_uids) == (60.0, 100, 4)
-    assert config.sinks == (FileSinkConfig(path.parent / "alerts.jsonl", True), StdoutSinkConfig())  # noqa: FBT003
+    assert [sink.type for sink in config.sinks] == ["file", "stdout"]
+    assert file_of(config.sinks[0]) == (path.parent / "alerts.jsonl", True)
     assert (config.log.level, config.log.format) == ("debug", "json")
     assert config.status_interval == 0.0
 
@@ -84,7 +90,7 @@ def test_everything_has_a_default() -> None:
     assert config.model is None
     assert config.packs is None
     assert config.sources[0].url == "zeek+tcp://127.0.0.1:5555"
-    assert config.sinks == (StdoutSinkConfig(),)
+    assert [sink.type for sink in config.sinks] == ["stdout"]
     assert config.sensor
 
 
@@ -116,7 +122,7 @@ def test_lists_come_from_environment_and_flags_too() -> None:
     env = {"METATAP_SINKS": "[{type: file, path: a.jsonl}]"}
     flags = {"sources": [{"url": "lab.mtrec", "options": {"shards": [3]}}]}
     config = load_config(None, env, flags)
-    assert config.sinks == (FileSinkConfig(Path("a.jsonl")),)
+    assert [file_of(sink) for sink in config.sinks] == [(Path("a.jsonl"), False)]
     assert config.sources == (SourceConfig("lab.mtrec", {"shards": (3,)}, "flag sources"),)
 
 
@@ -161,7 +167,7 @@ def test_an_empty_path_is_the_shipped_file(path: Path) -> None:
         (
             "type: file",
             "type: flie",
-            "sinks[0].type: flie: must be one of file, stdout, did you me",
+            "sinks[0].type: flie: must be one of file, stdout, zeek",
         ),
         ("type: file", "tpye: file", "m.yaml:14: sinks[0].type: missing, one of file, stdout"),
         (
@@ -360,6 +366,7 @@ def test_the_page_is_in_step_with_the_code() -> None:
     """docs/config.md lists every option with its default."""
     page = (ROOT / "docs" / "config.md").read_text()
     assert page == config_page()
-    for option in (*OPTIONS, *(option for options in SINK_OPTIONS.values() for option in options)):
+    own = (option for options in SINK_OPTIONS.values() for option in options)
+    for option in (*OPTIONS, *COMMON, *own):
         assert f"`{option.name}`" in page
         assert option.why.endswith(".")

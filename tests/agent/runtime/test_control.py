@@ -190,3 +190,13 @@ def test_a_busy_loop_leaves_the_last_snapshot(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("metatap.runtime.status.WAIT", 0.05)
     snapshots = Snapshots(lambda: {"time": time.time() - 60})
     assert snapshots.get()["age"] >= 60
+
+
+def test_parts_that_any_thread_may_read_are_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the loop itself waits for is seen while it waits: a full spool."""
+    monkeypatch.setattr("metatap.runtime.status.WAIT", 0.05)
+    snapshots = Snapshots(lambda: {"time": time.time() - 60, "spool": "empty"})
+    snapshots.live = lambda: {"spool": "full"}
+    found = snapshots.get()
+    assert found["spool"] == "full"
+    assert found["age"] >= 60

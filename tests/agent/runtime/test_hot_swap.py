@@ -127,14 +127,14 @@ class Minute(threading.Thread):
 
     Attributes:
         sent: Flows sent in all.
-        behind: Those of them the agent had not read when the last one was sent.
+        waits: How often the sender had to wait for the agent.
         seconds: The load lasted.
     """
 
     def __init__(self, agent: Agent, detector: Watching, folder: Path) -> None:
         super().__init__(name="minute")
         self.dropper = Dropper(folder)
-        self.sent = self.behind = 0
+        self.sent = self.waits = 0
         self.seconds = 0.0
         self._agent = agent
         self._detector = detector
@@ -150,9 +150,8 @@ class Minute(threading.Thread):
             self.dropper.stop.set()
             self.dropper.join()
             _wait(lambda: self._detector.versions[-1] == self.dropper.version, 60.0)
-            self.sent = self._sender.end()
+            self.sent, self.waits = self._sender.end()
             flows = self._agent.pipeline.stages()["source.0.flows"]
-            self.behind = self.sent - flows.received
             _wait(lambda: flows.received == self.sent, 120.0)
         finally:
             self.dropper.stop.set()
@@ -220,9 +219,9 @@ def test_models_change_under_full_load(config: Path) -> None:
     sys.stdout.write(
         f"\n{minute.dropper.drops} models in {minute.seconds:.0f} s, {len(detector.versions) - 1} "
         f"of them in force; {minute.sent:,} flows, {tally.busy / minute.seconds:.0%} "
-        f"of the time scoring, {minute.behind:,} flows behind at the end\n"
+        f"of the time scoring, the sender waited {minute.waits:,} times\n"
     )
-    assert minute.behind > 0, "no full load: the agent kept up with the sender"
+    assert minute.waits > 0, "no full load: the agent kept up with the sender"
 
     times = np.bincount(np.concatenate(detector.scored), minlength=minute.sent)
     assert len(times) == minute.sent
@@ -232,7 +231,8 @@ def test_models_change_under_full_load(config: Path) -> None:
         assert stages[name].received == stages[name].passed == minute.sent, name
     assert stages["aggregator.hits"].received == detector.hits > 0
     lines = len((config.parent / "alerts.jsonl").read_text().splitlines())
-    assert stages["sink.0.alerts"].passed == tally.alerts == lines > 0
+    (sink,) = agent.status()["sinks"]
+    assert sink["passed"] == tally.alerts == lines > 0
     assert all(counters.balanced for counters in stages.values())
 
     versions = detector.versions

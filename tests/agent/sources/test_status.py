@@ -26,9 +26,10 @@ def test_losses_are_told_by_node_and_shard() -> None:
     receiver, zeek = WireSession("test", WireOptions()), Zeek()
     zeek.batch(100)
     zeek.batch(2, shard=7)
-    feed(receiver, [zeek.batch(3)])
+    heard = [zeek.batch(3)]
     zeek.batch(4)
-    feed(receiver, [zeek.batch(1)])
+    heard.append(zeek.batch(1))
+    feed(receiver, heard)
     told = report(receiver, 1.26)
     assert told == {
         "nodes": [
@@ -51,6 +52,7 @@ def test_losses_are_told_by_node_and_shard() -> None:
         "before_join": 100,
         "unknown_values": {},
         "forgotten": 0,
+        "bytes": sum(len(part) for parts in heard for part in parts),
     }
 
 
