@@ -1,0 +1,1 @@
+"""How metatap is installed and run as a service."""
