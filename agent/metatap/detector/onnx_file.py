@@ -14,6 +14,7 @@ import onnxruntime as ort
 
 from metatap.bounded import read_bounded
 from metatap.detector.contract import MAX_FILE_BYTES
+from metatap.detector.onnx_check import check_model
 from metatap.errors import ModelError
 from metatap.yamlfile import shown
 
@@ -48,11 +49,14 @@ class OnnxFile:
             threads: Threads of ONNX Runtime within one operator.
 
         Raises:
-            ModelError: it can't be read, is too large or no model; names the file.
+            ModelError: it can't be read, is too large, no model, or asks for what `onnx_check`
+                refuses; names the file.
         """
         try:
             content = _read(path)
+            check_model(content)
             session = _session(content, threads)
+            _require_texts(session)
             return cls(path, hashlib.sha256(content).hexdigest(), _props(session), session)
         except ModelError as error:
             raise ModelError(f"{path}: {error}") from None
@@ -86,15 +90,29 @@ def _props(session: ort.InferenceSession) -> dict[str, str]:
         raise ModelError(f"metadata: {error}") from None
 
 
+def _require_texts(session: ort.InferenceSession) -> None:
+    """Names and shapes of inputs and outputs can be read: the runtime takes any bytes as a name."""
+    try:
+        for item in (*session.get_inputs(), *session.get_outputs()):
+            _ = item.name, item.shape, item.type
+    except UnicodeDecodeError as error:
+        raise ModelError(f"a name of an input or output: {error}") from None
+
+
 def _session(content: bytes, threads: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    # Errors are raised; what the runtime writes besides repeats a file's texts as they are.
+    options.log_severity_level = 4
     # Idle threads that spin would burn a core on a quiet network.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # The runtime's own format is another grammar, which nothing has checked.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
-        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
     except Exception as error:  # noqa: BLE001 - the session raises many types without a base
         text = shown(str(error), SHOWN)
         raise ModelError(f"not a model ONNX Runtime accepts: {text}") from None

@@ -1,0 +1,1 @@
+"""What a hostile file, peer or local user can not do; SECURITY.md names these tests."""
