@@ -103,7 +103,7 @@ def test_locate_and_update(seed: int, count: int, stats: bool) -> None:
         keys = rng.integers(0, 2 ** (12 if stats else 9), (4, count)).astype(np.uint64)
         keys += np.arange(4, dtype=np.uint64)[:, None] << np.uint64(12)
         keys = (keys * np.uint64(0x9E3779B97F4A7C15)) | np.uint64(1 << 32)
-        time = rng.integers(0, 20_000, count) * 1_000_000_123
+        time = rng.integers(0, 20_000, count) * 1_310_000_123
         found = Given(
             np.arange(count), keys, time, time + 5, rng.random(count) < 0.5, rng.random(count) * 900
         )
