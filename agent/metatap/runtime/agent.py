@@ -10,13 +10,12 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from metatap.errors import ConfigError
 from metatap.lists import Lists
-from metatap.metrics.endpoint import Endpoint
 from metatap.runtime.adapting import Adapting
 from metatap.runtime.assemble import Assembler
 from metatap.runtime.build import build_pipeline
@@ -32,6 +31,9 @@ from metatap.runtime.settings import Config
 from metatap.runtime.status import Snapshots, process_document, rules_document
 from metatap.state import State
 from metatap.state.history import AlertHistory
+
+if TYPE_CHECKING:
+    from metatap.metrics.endpoint import Endpoint
 
 POLL = 0.25
 """Seconds a read waits when nothing comes; bounds the reaction to a signal."""
@@ -246,6 +248,9 @@ class Agent:
         listen = self.config.metrics.listen
         if listen is None or not self._is_live:
             return None
+        # A web server, for those that want one.
+        from metatap.metrics.endpoint import Endpoint  # noqa: PLC0415
+
         return Endpoint(listen, self._snapshots.get)
 
     def _roll_back(self) -> dict[str, Any]:

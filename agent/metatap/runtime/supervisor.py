@@ -25,7 +25,6 @@ from typing import Any
 import structlog
 
 from metatap.errors import ConfigError, MetatapError, StateError
-from metatap.metrics.endpoint import Endpoint
 from metatap.runtime.control import Control, ask
 from metatap.runtime.notify import Listener, Notifier, without_notify
 from metatap.runtime.settings import Config
@@ -134,6 +133,9 @@ class Supervisor:
             if config.metrics.listen is not None:
                 if config.state is None:
                     raise ConfigError("metrics.listen: several processes need `state` for it too")
+                # A web server, for those that want one.
+                from metatap.metrics.endpoint import Endpoint  # noqa: PLC0415
+
                 figures = Endpoint(config.metrics.listen, self.status)
                 opened.callback(figures.close)
             self._opened = opened.pop_all()

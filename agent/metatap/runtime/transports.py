@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from metatap import sinks
 from metatap.packs import Severity
 from metatap.runtime.settings import SinkConfig
-from metatap.sinks import (
-    Authorization,
-    BulkTransport,
-    Endpoint,
-    FileTransport,
-    Framing,
-    HecFields,
-    HecTransport,
-    RelpTransport,
-    Secret,
-    SyslogFormat,
-    SyslogTcpTransport,
-    SyslogUdpTransport,
-    TlsOptions,
-    TlsVersion,
-    Transport,
-    ZeekTransport,
-)
-from metatap.sinks.syslog import TCP_MAX_SIZE, UDP_MAX_SIZE
+
+if TYPE_CHECKING:
+    from metatap.sinks import Secret, SyslogFormat, TlsOptions, Transport
 
 Values = Mapping[str, Any]
 
@@ -42,35 +27,36 @@ def make_transport(item: SinkConfig) -> Transport:
 
 
 def _file(values: Values) -> Transport:
-    return FileTransport(values["path"])
+    return sinks.FileTransport(values["path"])
 
 
 def _zeek(values: Values) -> Transport:
-    return ZeekTransport(values["address"], bind=values["bind"])
+    return sinks.ZeekTransport(values["address"], bind=values["bind"])
 
 
 def _syslog(values: Values) -> Transport:
     by, style = values["transport"], _style(values)
     port = values["port"] or (_SYSLOG_TLS_PORT if by == "tls" else _SYSLOG_PORT)
-    endpoint = Endpoint(values["host"], port)
+    endpoint = sinks.Endpoint(values["host"], port)
     if by == "udp":
-        return SyslogUdpTransport(endpoint, style, max_size=values["max_size"] or UDP_MAX_SIZE)
-    return SyslogTcpTransport(
+        most = values["max_size"] or sinks.UDP_MAX_SIZE
+        return sinks.SyslogUdpTransport(endpoint, style, max_size=most)
+    return sinks.SyslogTcpTransport(
         endpoint,
         style,
         tls=_tls(values) if by == "tls" else None,
-        framing=Framing(values["framing"]),
-        max_size=values["max_size"] or TCP_MAX_SIZE,
+        framing=sinks.Framing(values["framing"]),
+        max_size=values["max_size"] or sinks.TCP_MAX_SIZE,
         timeout=values["timeout"],
     )
 
 
 def _relp(values: Values) -> Transport:
-    return RelpTransport(
-        Endpoint(values["host"], values["port"]),
+    return sinks.RelpTransport(
+        sinks.Endpoint(values["host"], values["port"]),
         _style(values),
         tls=_tls(values) if values["tls"] else None,
-        max_size=values["max_size"] or TCP_MAX_SIZE,
+        max_size=values["max_size"] or sinks.TCP_MAX_SIZE,
         timeout=values["timeout"],
     )
 
@@ -79,10 +65,10 @@ def _elasticsearch(values: Values) -> Transport:
     password, key = _secret(values, "password"), _secret(values, "api_key")
     authorization = None
     if password is not None:
-        authorization = Authorization("Basic", password, values["user"])
+        authorization = sinks.Authorization("Basic", password, values["user"])
     elif key is not None:
-        authorization = Authorization("ApiKey", key)
-    return BulkTransport(
+        authorization = sinks.Authorization("ApiKey", key)
+    return sinks.BulkTransport(
         values["url"],
         values["index"],
         authorization=authorization,
@@ -94,11 +80,11 @@ def _elasticsearch(values: Values) -> Transport:
 
 
 def _splunk(values: Values) -> Transport:
-    return HecTransport(
+    return sinks.HecTransport(
         values["url"],
-        _secret(values, "token") or Secret(),
+        _secret(values, "token") or sinks.Secret(),
         acknowledge=values["acknowledge"],
-        fields=HecFields(
+        fields=sinks.HecFields(
             host=values["host_field"] or None,
             source=values["source"] or None,
             sourcetype=values["sourcetype"] or None,
@@ -123,7 +109,7 @@ _MAKERS: dict[str, Callable[[Values], Transport]] = {
 
 
 def _style(values: Values) -> SyslogFormat:
-    return SyslogFormat(
+    return sinks.SyslogFormat(
         facility=values["facility"],
         severities={Severity(name): level for name, level in values["levels"].items()},
         hostname=values["hostname"] or None,
@@ -134,16 +120,16 @@ def _style(values: Values) -> SyslogFormat:
 
 
 def _tls(values: Values) -> TlsOptions:
-    return TlsOptions(
+    return sinks.TlsOptions(
         ca_file=values["ca_file"],
         certificate=values["certificate"],
         key=values["key"],
         verify=values["verify"],
         server_name=values["server_name"] or None,
-        minimum=TlsVersion(values["tls_minimum"]),
+        minimum=sinks.TlsVersion(values["tls_minimum"]),
     )
 
 
 def _secret(values: Values, name: str) -> Secret | None:
     file, variable = values[f"{name}_file"], values[f"{name}_variable"]
-    return Secret(file, variable or None) if file or variable else None
+    return sinks.Secret(file, variable or None) if file or variable else None

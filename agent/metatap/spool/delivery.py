@@ -140,10 +140,12 @@ class Delivery:
 
     def _step(self) -> None:
         """Deliver one batch, or wait for one."""
+        if not self._spool.wait(self.sink, _IDLE_S):
+            return
         entries = self._spool.read(self.sink, self._transport.batch, MAX_BYTES)
         if entries:
             self._deliver([prepare(entry, self._accepts, self._encode) for entry in entries])
-        elif self._spool.wait(self.sink, _IDLE_S):
+        else:
             self._pause(_AGAIN_S)
 
     def _deliver(self, parcels: Sequence[Parcel]) -> None:

@@ -64,6 +64,23 @@ def test_alerts_arrive_in_order_as_they_come(spool: Spool) -> None:
     assert spool.claims["b"].waiting == 60
 
 
+def test_an_alert_that_comes_while_nothing_waits_is_sent_without_a_pause(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pause is for a receiver that fails, and for a spool that can't be read."""
+    pauses: list[float] = []
+    place = Place()
+    delivery = Delivery(spool, "a", place)
+    monkeypatch.setattr(delivery, "_pause", pauses.append)
+    delivery.start()
+    for at in range(5):
+        spool.append(lines(at, 1))
+        wait_for(lambda: spool.claims["a"].waiting == 0)
+    assert delivery.stop(5) == 0
+    assert place.came == [str(at) for at in range(5)]
+    assert pauses == []
+
+
 def test_a_record_carries_time_and_severity_of_the_alert(spool: Spool) -> None:
     """From the document; where it has none, the time it was appended and the lowest severity."""
     spool.append([line("low", severity=21), line("odd", severity=98), b"{}", b'{"event":3}'])
