@@ -88,9 +88,15 @@ def read(path: Path = PLACE) -> Baseline:
 
 
 def write(results: Mapping[str, Result], path: Path = PLACE) -> None:
-    """Take the ratios of results as the baseline; margins of rows that were in it are kept."""
+    """Take the ratios of results into the baseline.
+
+    What was not measured stays, and so do the margins of rows that were in it.
+    """
     before = read(path) if path.exists() else {}
-    made: dict[str, dict[str, dict[str, Any]]] = {}
+    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if before else {}
+    made: dict[str, dict[str, dict[str, Any]]] = {
+        name: rows for name, rows in kept.items() if name not in results
+    }
     for name, result in sorted(results.items()):
         for row in result.report.rows:
             if row.is_ratio:
@@ -100,6 +106,7 @@ def write(results: Mapping[str, Result], path: Path = PLACE) -> None:
                     "bound": row.bound,
                     "margin": MARGIN if known is None else known.margin,
                 }
+    made = dict(sorted(made.items()))
     path.write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
