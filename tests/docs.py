@@ -275,6 +275,8 @@ _STAGES: tuple[tuple[str, str, dict[str, str]], ...] = (
             "full or the agent ends.",
             "broken_pipe": "Nobody reads standard output any more.",
             "closed": "Came after the end, or the agent was started without standard output.",
+            "filtered": "The sink's filter does not want it.",
+            "unencodable": "The sink's filter or format failed on it (`alert_unencodable`).",
         },
     ),
     (

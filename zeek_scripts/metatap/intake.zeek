@@ -76,6 +76,13 @@ event Conn::log_conn(rec: Conn::Info)
 	if ( ! exports )
 		return;
 
+	# Too late to be sent: it is told at once.
+	if ( finished )
+		{
+		take(vector(rec));
+		return;
+		}
+
 	fresh += rec;
 
 	if ( |fresh| >= settle_size || |fresh| >= batch_size )

@@ -39,7 +39,7 @@ def _send(source: Path, address: str) -> None:
     sent = send(source, address)
     click.echo(f"{sent.flows:,} flows sent in {sent.messages:,} messages")
     if sent.skipped:
-        click.echo(f"{sent.skipped:,} records of {source} can't be read", err=True)
+        click.echo(f"{sent.skipped:,} records or lines of {source} can't be read", err=True)
 
 
 @commands.command("judge")

@@ -6,6 +6,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import zmq
@@ -63,16 +64,17 @@ def send(path: Path, address: str, *, wait_s: float = 30.0) -> ReplayResult:
         FlowError: a log lacks what every flow on the wire has, e.g. `ts`.
     """
     with tempfile.TemporaryDirectory(prefix="metatap-send-") as folder:
-        recording = path
+        recording, unread = path, 0
         if path.suffix != SUFFIX:
             recording = Path(folder) / f"logs{SUFFIX}"
-            _record(path, recording)
+            unread = _record(path, recording)
         with publisher(address) as socket:
-            return replay_to_zmq(recording, socket, wait_s=wait_s)
+            sent = replay_to_zmq(recording, socket, wait_s=wait_s)
+        return replace(sent, skipped=sent.skipped + unread)
 
 
-def _record(logs: Path, out: Path) -> None:
-    """Logs as the recording of a Zeek that had sent their flows."""
+def _record(logs: Path, out: Path) -> int:
+    """Logs as the recording of a Zeek that had sent their flows; lines that could not be read."""
     node, boot = "zeek", f"sent-{secrets.token_hex(8)}"
     source = ZeekLogs(logs, LogOptions(batch_rows=BATCH_ROWS))
     try:
@@ -89,5 +91,6 @@ def _record(logs: Path, out: Path) -> None:
                 node, boot, final=True, shards=(0,), batches=(batches,), flows=(flows,), seen=flows
             )
             writer.write(0, hello_message(hello))
+        return sum(source.messages.dropped.values())
     finally:
         source.close()

@@ -57,9 +57,6 @@ PARTS = "conf.d"
 MAX_PARTS = 100
 """Parts of a file, at most."""
 
-PATHS = ("model", "packs", "lists", "state", "trust.keys")
-"""Options that are paths, None where empty."""
-
 
 class _Setting(NamedTuple):
     """A value of an option and where it comes from."""
@@ -242,7 +239,7 @@ def _values(settings: dict[str, _Setting]) -> dict[str, Any]:
             value = read_sources(value, faults, folder.joinpath)
         elif option.name == "sinks":
             value = read_sinks(value, faults, folder.joinpath)
-        elif option.name in PATHS:
+        elif option.form.is_path:
             value = folder / value if value else None
         values[option.name] = value
     return values

@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 
 from metatap.context.slots import ENTRIES, ENTRIES_MAX, ENTRIES_MIN
-from metatap.runtime.forms import choice, entries, listening, number, text, whole
+from metatap.runtime.forms import choice, entries, listening, number, path, text, whole
 from metatap.runtime.option import PREFIX, Option
 from metatap.spool import MIN_BYTES, WhenFull
 
@@ -30,26 +30,26 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "model",
-        text("a path", empty=True),
+        path(),
         "",
         "The model file, or a folder whose newest valid `.onnx` file is taken; empty for the one "
         "that comes with the agent.",
     ),
     Option(
         "packs",
-        text("a path", empty=True),
+        path(),
         "",
         "The folder of threat packs; empty for the starter packs that come with the agent.",
     ),
     Option(
         "lists",
-        text("a path", empty=True),
+        path(),
         "",
         "The folder of allowlists and suppressions; empty for none.",
     ),
     Option(
         "state",
-        text("a path", empty=True),
+        path(),
         "",
         "The folder of what the agent keeps over a restart, and of its control socket: on a local "
         "disk, and this agent's alone; empty: nothing is kept, and `metatap status` does not work.",
@@ -69,7 +69,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "trust.keys",
-        text("a path", empty=True),
+        path(),
         "",
         "The folder of public keys that packs may be signed with; empty for none.",
     ),
@@ -168,7 +168,7 @@ OPTIONS: tuple[Option, ...] = (
         "spool.max_bytes",
         whole(MIN_BYTES, 2**40, "bytes"),
         2**29,
-        "Room for alerts that wait in `state` for their sinks; an alert takes about 3 KiB.",
+        "Room for alerts that wait in `state` for their sinks; an alert takes 4 to 6 KiB.",
     ),
     Option(
         "spool.when_full",

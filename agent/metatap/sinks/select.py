@@ -6,10 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import structlog
 
 from metatap.sinks.base import Sink
 
 Document = Mapping[str, Any]
+
+FILTERED, UNENCODABLE = "filtered", "unencodable"
+"""Reasons for which an alert is not in the sink."""
+
+log = structlog.get_logger(__name__)
 
 
 class SelectSink:
@@ -17,8 +23,8 @@ class SelectSink:
 
     Attributes:
         name: Of that sink.
-        alerts: Of that sink; alerts that are not for it are not among them.
-        filtered: Alerts that were not for it.
+        alerts: Of that sink; those that were not for it are dropped as `filtered`, those that its
+            filter or format failed on as `unencodable`.
     """
 
     def __init__(
@@ -36,7 +42,6 @@ class SelectSink:
         """
         self.name = sink.name
         self.alerts = sink.alerts
-        self.filtered = 0
         self._sink = sink
         self._accepts = accepts
         self._encode = encode
@@ -45,11 +50,15 @@ class SelectSink:
         """Take alerts in ECS."""
         wanted = []
         for line in lines:
-            document = msgspec.json.decode(line, type=dict[str, Any])
-            if self._accepts is not None and not self._accepts(document):
-                self.filtered += 1
-            else:
+            try:
+                document = msgspec.json.decode(line, type=dict[str, Any])
+                if self._accepts is not None and not self._accepts(document):
+                    self.alerts.drop(FILTERED)
+                    continue
                 wanted.append(line if self._encode is None else self._encode(document))
+            except Exception as error:  # noqa: BLE001 - one alert stops no other
+                self.alerts.drop(UNENCODABLE)
+                log.error("alert_unencodable", sink=self.name, error=repr(error))  # noqa: TRY400
         if wanted:
             self._sink.write(wanted)
 

@@ -26,7 +26,7 @@ class ReplayResult:
     Attributes:
         messages: Messages sent.
         flows: Flows in them.
-        skipped: Records of the file that can't be read.
+        skipped: Records of the file, or lines of the logs it was made of, that can't be read.
         seconds: Time it took, from the subscription on.
     """
 

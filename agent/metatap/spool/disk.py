@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TypeVar
 
 import structlog
 
+from metatap.sinks.append import FULL
 from metatap.spool.database import Database
 from metatap.spool.reasons import DISK_FULL, WRITE_FAILED
 from metatap.spool.seldom import Seldom
@@ -18,7 +18,6 @@ from metatap.state.damage import FAULTS, UnusableError, is_broken, remove, set_a
 RETRY_S = 1.0
 """Pause between two tries to write, after one failed."""
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FAULTS = (OSError, UnusableError, *FAULTS)
 _T = TypeVar("_T")
 
@@ -142,7 +141,7 @@ class Disk:
         """Try again later; but for a full disk, with the file opened anew."""
         self._retry_at = self._monotonic() + RETRY_S
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        is_full = code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) in _FULL
+        is_full = code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) in FULL
         self.failing = DISK_FULL if is_full else WRITE_FAILED
         if not is_full:
             self.close()

@@ -128,10 +128,22 @@ def test_without_a_spool(tmp_path: Path) -> None:
     for sink in sinks:
         sink.write(lines())
         sink.close()
-    assert [sink.alerts.received for sink in sinks] == [0, len(DOCUMENTS)]
+    assert [sink.alerts.received for sink in sinks] == [len(DOCUMENTS)] * 2
+    assert [sink.alerts.dropped for sink in sinks] == [{"filtered": len(DOCUMENTS)}, {}]
+    assert all(sink.alerts.balanced for sink in sinks)
     assert not (tmp_path / "a.eve").exists()
     for line in (tmp_path / "b.eve").read_bytes().splitlines():
         assert json.loads(line)["event_type"] == "alert"
+
+
+def test_an_alert_that_cannot_be_written_stops_no_other(tmp_path: Path) -> None:
+    """It is counted."""
+    given = config(tmp_path, "  - {type: file, path: a.eve, format: eve}\n")
+    (sink,) = direct_sinks(given, spooled=False)
+    sink.write([b"{", *lines()])
+    sink.close()
+    assert sink.alerts.dropped == {"unencodable": 1}
+    assert sink.alerts.passed == len(DOCUMENTS)
 
 
 def test_a_sink_that_needs_state(tmp_path: Path) -> None:
